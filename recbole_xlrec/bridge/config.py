@@ -1,0 +1,212 @@
+"""RecBole's configuration with this package's defaults, no `eval`, no `sys.argv`, and no key that nobody reads."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import logging
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from recbole.config import Config
+from recbole.utils.argument_list import (
+    dataset_arguments,
+    evaluation_arguments,
+    general_arguments,
+    training_arguments,
+)
+
+from recbole_xlrec.bridge.registry import MODELS, OVERALL_YAML, PROPERTIES, check_model, model_yaml
+from recbole_xlrec.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+PROTOCOLS = ("joint", "single")
+_CHOICES = {
+    "protocol": PROTOCOLS,
+    "candidates": ("all", "language"),
+    "missing_text": ("error", "empty"),
+    "extra_vectors": ("error", "ignore"),
+    "whitening": ("none", "mean", "zca"),
+}
+#: Keys that RecBole's launcher and Config read, but no YAML or argument list of RecBole's names.
+_LAUNCH_KEYS = frozenset({"model", "dataset", "config_files", "nproc", "world_size", "ip", "port", "offset", "local_rank"})
+_PICKLED = ("save_dataset", "dataset_save_path", "save_dataloaders", "dataloaders_save_path")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 with RecBole's numbers: ``1e-3`` is a float."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:[0-9][0-9_]*)?\.?[0-9_]+[eE][-+]?[0-9]+$"),
+    list("-+0123456789."),
+)
+
+
+def parse_value(text: str) -> Any:
+    """A command-line value, read as YAML.
+
+    Raises:
+        ConfigError: If it is no YAML.
+
+    Example:
+        >>> parse_value("1e-3"), parse_value("[1, 2]"), parse_value("~")
+        (0.001, [1, 2], None)
+    """
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"the value {text!r} is no YAML: {error}") from error
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """Reads one configuration file.
+
+    Raises:
+        ConfigError: If it is missing, no YAML, or no mapping of keys to values.
+    """
+    try:
+        values = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_Loader)
+    except FileNotFoundError as error:
+        raise ConfigError(f"no configuration file {path}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is no YAML file: {error}") from error
+    if values is not None and not isinstance(values, dict):
+        raise ConfigError(f"{path} must hold `key: value` lines, found a {type(values).__name__}")
+    return values or {}
+
+
+class XLConfig(Config):
+    """RecBole's ``Config`` for any model, ours or RecBole's.
+
+    Defaults of this package come first, then RecBole's, then the files, then `config_dict`. Values are taken as they
+    are (RecBole runs `eval` on strings), the host program's ``sys.argv`` is not read, and a partial ``eval_args`` is
+    completed from the family's own.
+
+    Raises:
+        ConfigError: For an unknown model, key or value, with the nearest that is known.
+    """
+
+    def __init__(
+        self,
+        model: str | None = None,
+        dataset: str | None = None,
+        config_file_list: Sequence[str | Path] | None = None,
+        config_dict: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(model, dataset, config_file_list, dict(config_dict or {}))
+        _check_choices(self.final_config_dict)
+
+    def _load_config_files(self, file_list: Iterable[str | Path] | None) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        for path in file_list or []:
+            values = read_yaml(path)
+            check_keys(values, str(path))
+            merged.update(values)
+        return merged
+
+    def _load_variable_config_dict(self, config_dict: dict[str, Any]) -> dict[str, Any]:
+        check_keys(config_dict, "the overrides")
+        return config_dict
+
+    def _load_cmd_line(self) -> dict[str, Any]:
+        return {}
+
+    def _get_model_and_dataset(self, model: Any, dataset: Any) -> Any:
+        name = check_model(model if model is not None else self.external_config_dict.get("model"))
+        if dataset is None and "dataset" not in self.external_config_dict:
+            raise ConfigError("no dataset is named: give --dataset=<name>")
+        return super()._get_model_and_dataset(name, dataset)
+
+    def _load_internal_config_dict(self, model: str, model_class: Any, dataset: str) -> None:
+        super()._load_internal_config_dict(model, model_class, dataset)
+        ours = read_yaml(OVERALL_YAML)
+        if model in MODELS:
+            ours.update(read_yaml(model_yaml(model)))
+        self.internal_config_dict.update(ours)
+        _warn_of_unread(self.external_config_dict, model)
+
+    def _get_final_config_dict(self) -> dict[str, Any]:
+        final: dict[str, Any] = super()._get_final_config_dict()
+        layers = (self.internal_config_dict, self.file_config_dict, self.variable_config_dict)
+        final["eval_args"] = whole_eval_args(layer.get("eval_args") for layer in layers)
+        return final
+
+
+def whole_eval_args(layers: Iterable[Any]) -> dict[str, Any]:
+    """Merges ``eval_args`` of several layers key by key, the last one first; RecBole would take the last one alone."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        if layer is None:
+            continue
+        if not isinstance(layer, Mapping):
+            raise ConfigError(f"eval_args must be a mapping with split, order, group_by and mode, found {layer!r}")
+        unknown = set(layer) - {"split", "order", "group_by", "mode"}
+        if unknown:
+            raise ConfigError(f"eval_args has split, order, group_by and mode, found {sorted(map(str, unknown))}")
+        merged.update(layer)
+    return merged
+
+
+def check_keys(values: Mapping[Any, Any], where: str) -> None:
+    """Refuses keys that neither RecBole nor this package reads.
+
+    Raises:
+        ConfigError: Naming `where`, the keys and the nearest known ones.
+    """
+    unknown = [key for key in values if key not in known_keys()]
+    if not unknown:
+        return
+    lines = []
+    for key in unknown:
+        near = difflib.get_close_matches(str(key), known_keys(), n=1)
+        lines.append(f"{key!r}" + (f" (did you mean {near[0]!r}?)" if near else ""))
+    raise ConfigError(f"{where}: unknown key {', '.join(lines)}; a key that nothing reads would change nothing")
+
+
+@cache
+def known_keys() -> frozenset[str]:
+    """Every key that RecBole or this package declares, or that RecBole's installed code reads."""
+    declared = [*general_arguments, *training_arguments, *evaluation_arguments, *dataset_arguments, *_LAUNCH_KEYS]
+    ours = [key for path in PROPERTIES.rglob("*.yaml") for key in read_yaml(path)]
+    return frozenset([*declared, *ours, *_recbole_keys()])
+
+
+def _recbole_keys() -> set[str]:
+    spec = importlib.util.find_spec("recbole")
+    folder = Path((spec.submodule_search_locations or [""])[0] if spec else "")
+    keys: set[str] = set()
+    for path in folder.rglob("*.py"):
+        keys.update(re.findall(r"""config\[["'](\w+)["']\]""", path.read_text(encoding="utf-8")))
+    for path in folder.joinpath("properties").rglob("*.yaml"):
+        if path.stem not in ("url", "kg_url"):
+            keys.update(re.findall(r"^(\w+):", path.read_text(encoding="utf-8"), flags=re.M))
+    return keys
+
+
+def _warn_of_unread(external: Mapping[str, Any], model: str) -> None:
+    foreign = {key for name in MODELS if name != model for key in read_yaml(model_yaml(name))}
+    own = set(read_yaml(model_yaml(model))) if model in MODELS else _recbole_keys()
+    unread = [key for key in external if key in foreign - own - set(read_yaml(OVERALL_YAML))]
+    if unread:
+        logger.warning("%s does not read %s", model, ", ".join(unread))
+
+
+def _check_choices(values: Mapping[str, Any]) -> None:
+    for key, choices in _CHOICES.items():
+        if values[key] not in choices:
+            raise ConfigError(f"{key} is one of {', '.join(choices)}; found {values[key]!r}")
+    if (values["protocol"] == "single") != (values["protocol_language"] is not None):
+        raise ConfigError("protocol: single needs protocol_language, and no other protocol has one")
+    pickled = [key for key in _PICKLED if values.get(key)]
+    if pickled:
+        raise ConfigError(
+            f"{', '.join(pickled)}: RecBole pickles whole objects there, and reading them runs code; runs of this "
+            "package are resumed from their run folder instead. Leave the key out"
+        )

@@ -1,0 +1,209 @@
+"""What this package adds to any RecBole dataset class: the protocol, the languages, the item texts and vectors."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from recbole.data.dataset import dataset as recbole_dataset
+
+from recbole_xlrec.data.atomic import read_atomic, read_header
+from recbole_xlrec.data.columns import INTER, ITEM
+from recbole_xlrec.data.hints import did_you_mean
+from recbole_xlrec.data.language_index import LanguageIndex, read_language_index
+from recbole_xlrec.data.tables import require_columns
+from recbole_xlrec.errors import ConfigError, DataError, sample
+from recbole_xlrec.text.catalogue import EncoderOptions, catalogue_texts, catalogue_vectors, with_missing
+from recbole_xlrec.text.whitening import fit_whitening
+
+if TYPE_CHECKING:
+    from recbole.data.dataset import Dataset as _Base
+else:
+    _Base = object
+
+logger = logging.getLogger(__name__)
+
+
+@cache
+def xl_dataset(base: type) -> type:
+    """Decorates a RecBole dataset class; the result is a subclass of it; a decorated one stays as it is."""
+    if issubclass(base, XLDatasetMixin):
+        return base
+    return type(f"XL{base.__name__}", (XLDatasetMixin, base), {"__doc__": f"{base.__name__} across languages."})
+
+
+class XLDatasetMixin(_Base):
+    """See `xl_dataset`. Everything is computed on first use, and shared by the parts of a split."""
+
+    def __init__(self, config: Any) -> None:
+        self._shared: dict[str, Any] = {}  # copied by reference into the train, validation and test parts
+        self.encode_seconds = {"encode": 0.0}
+        super().__init__(config)
+
+    @property
+    def folder(self) -> Path:
+        """The dataset's folder."""
+        return Path(self.dataset_path)
+
+    # --- reading -----------------------------------------------------------------------------------------------
+
+    def _download(self) -> None:
+        parent = self.folder.parent
+        names = sorted(path.name for path in parent.iterdir() if path.is_dir()) if parent.is_dir() else []
+        there = f"{parent} holds {sample(names, limit=12)}" if names else f"there is no dataset in {parent}"
+        raise DataError(f"no dataset folder {self.folder}: {there}.{did_you_mean(self.folder.name, names)}")
+
+    def _load_inter_feat(self, token: str, dataset_path: str) -> None:
+        for part in self.benchmark_filename_list or [None]:
+            path = Path(dataset_path, f"{token}.{part}.{INTER}" if part else f"{token}.{INTER}")
+            wanted = [self.uid_field, self.iid_field]
+            if self.config["eval_args"]["order"] == "TO" and part is None:
+                wanted.append(self.time_field)
+            require_columns(read_header(path), wanted, str(path))
+        super()._load_inter_feat(token, dataset_path)
+
+    def _load_feat(self, filepath: str, source: Any) -> pd.DataFrame:
+        try:
+            with _every_word_kept():
+                return super()._load_feat(filepath, source)
+        except (pd.errors.ParserError, UnicodeDecodeError) as error:
+            raise DataError(f"{filepath} cannot be read as an atomic file: {error}") from error
+
+    # --- protocol ----------------------------------------------------------------------------------------------
+
+    def build(self) -> list[Any]:
+        """RecBole's split, of which each part keeps what the protocol lets it see."""
+        parts = super().build()
+        language = self.config["protocol_language"]
+        if self.config["protocol"] != "single":
+            return parts
+        index = self._needed_languages("protocol: single")
+        mine = index.users == index.code(language)  # (users,)
+        kept = [part.copy(part.inter_feat[mine[part.inter_feat[self.uid_field].numpy()]]) for part in parts]
+        if not len(kept[0]):
+            raise DataError(f"protocol: single: no training interaction is left of users in {language!r}")
+        return kept
+
+    @property
+    def visible_items(self) -> NDArray[np.int64]:
+        """Internal ids of the items whose texts training may see, sorted, without the padding item."""
+        items = np.arange(1, self.item_num)
+        if self.config["protocol"] != "single":
+            return items
+        index = self._needed_languages("protocol: single")
+        if index.items is None:
+            return items
+        mine = index.items[items] == index.code(self.config["protocol_language"])
+        return np.union1d(items[mine], self.training_items)
+
+    # --- languages ---------------------------------------------------------------------------------------------
+
+    @property
+    def languages(self) -> LanguageIndex | None:
+        """The language of each user and item, or None where the dataset's users carry none."""
+        if "languages" not in self._shared:
+            self._shared["languages"] = read_language_index(
+                self.folder,
+                self.dataset_name,
+                self.uid_field,
+                self.iid_field,
+                self.field2id_token[self.uid_field],
+                self.field2id_token[self.iid_field],
+            )
+        return self._shared["languages"]
+
+    def candidate_languages(self) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+        """The language codes (users,) and (items,) that limit the candidates, or None where nothing limits them."""
+        if self.config["candidates"] != "language":
+            return None
+        index = self._needed_languages("candidates: language")
+        if index.items is None:
+            raise ConfigError(f"candidates: language needs a language column in {self.dataset_name}.{ITEM}")
+        return index.users, index.items
+
+    def _needed_languages(self, key: str) -> LanguageIndex:
+        if self.languages is None:
+            raise ConfigError(f"{key} needs a language column in {self.dataset_name}.user, and there is none")
+        return self.languages
+
+    # --- item texts and vectors --------------------------------------------------------------------------------
+
+    @property
+    def item_ids(self) -> NDArray[np.str_]:
+        """(items,) item ids by internal id; the padding item first."""
+        return self.field2id_token[self.iid_field].astype(str)
+
+    @property
+    def training_items(self) -> NDArray[np.int64]:
+        """Internal ids of the items in this part's interactions, sorted."""
+        return np.unique(self.inter_feat[self.iid_field].numpy())
+
+    def item_texts(self) -> list[str]:
+        """The text of each item by internal id; the padding item's is empty.
+
+        Raises:
+            DataError: If items have no text and ``missing_text`` is not ``empty``.
+        """
+        ids, texts = catalogue_texts(self.folder, self.dataset_name, self.config["text_template"])
+        where = self.folder / f"{self.dataset_name}.text"
+        ids, texts = with_missing(where, ids, texts, self.item_ids[1:].tolist(), self.config["missing_text"])
+        by_id = dict(zip(ids, texts, strict=True))
+        return ["", *(by_id[item] for item in self.item_ids[1:])]
+
+    def item_feature(self, field: str) -> list[list[str]]:
+        """The values of one column of the item file, by internal id; several where the column is a ``token_seq``."""
+        path = self.folder / f"{self.dataset_name}.{ITEM}"
+        table = read_atomic(path, [self.iid_field, field])
+        values = dict(zip(table[self.iid_field], table[field], strict=True))
+        several = read_header(path)[field] == "token_seq"
+        cells = [str(values.get(item, "")) for item in self.item_ids]
+        return [cell.split(" ") if several else [cell] for cell in cells]
+
+    def text_vectors(self) -> NDArray[np.float32]:
+        """(items, width) encoded texts by internal id, whitened as configured; the padding item's row is zero.
+
+        The whitening is fitted on this part's own items only, so that no other part leaks into it.
+        """
+        vectors = self._raw_vectors()
+        whitening = fit_whitening(vectors[self.training_items], self.config["whitening"])
+        return whitening.apply(vectors)
+
+    def _raw_vectors(self) -> NDArray[np.float32]:
+        if "vectors" not in self._shared:
+            started = time.perf_counter()
+            stored = catalogue_vectors(
+                self.folder,
+                self.dataset_name,
+                EncoderOptions.from_config(self.config),
+                wanted=self.item_ids[1:].tolist(),
+                show_progress=bool(self.config["show_progress"]),
+            )
+            padding = np.zeros((1, stored.shape[1]), dtype=np.float32)
+            self._shared["vectors"] = np.concatenate([padding, stored])  # (items, width)
+            self.encode_seconds["encode"] += time.perf_counter() - started
+        return self._shared["vectors"]
+
+
+@contextmanager
+def _every_word_kept() -> Iterator[None]:
+    """RecBole's reader takes `NA`, `None`, `null` for missing, and pandas' slow engine; here only an empty cell is."""
+
+    def read_csv(path: str, **options: Any) -> pd.DataFrame:
+        exact = {"engine": "c", "float_precision": "round_trip", "low_memory": False}
+        return pd.read_csv(path, **{**options, **exact}, keep_default_na=False, na_values=[""])
+
+    stock = recbole_dataset.pd
+    recbole_dataset.pd = SimpleNamespace(read_csv=read_csv)
+    try:
+        yield
+    finally:
+        recbole_dataset.pd = stock

@@ -1,0 +1,196 @@
+"""One run: configuration → dataset → model → trainer → run folder, from RecBole's public pieces.
+
+The same path for our models and RecBole's own, so that a comparison is one.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import yaml
+from recbole.data import data_preparation
+from recbole.utils import ModelType, get_model, get_trainer, init_seed
+
+from recbole_xlrec.bridge.checkpoint import config_values
+from recbole_xlrec.bridge.config import XLConfig
+from recbole_xlrec.bridge.dataset import xl_dataset
+from recbole_xlrec.bridge.environment import PeakMemory, environment
+from recbole_xlrec.bridge.model_file import save_model
+from recbole_xlrec.bridge.registry import register
+from recbole_xlrec.bridge.run_folder import (
+    CONFIG,
+    ENVIRONMENT,
+    HISTORY,
+    METRICS,
+    MODEL,
+    RANKING,
+    data_hashes,
+    read_metrics,
+    run_name,
+    write_json,
+    writing,
+)
+from recbole_xlrec.bridge.trainer import xl_trainer
+from recbole_xlrec.evaluation.by_language import by_language
+from recbole_xlrec.evaluation.metrics import METRICS as RANKED_METRICS
+from recbole_xlrec.ranking.ranking import Ranking, save_ranking
+
+logger = logging.getLogger(__name__)
+
+_DATASETS = {ModelType.SEQUENTIAL: "SequentialDataset", ModelType.KNOWLEDGE: "KnowledgeBasedDataset"}
+
+
+class Run(NamedTuple):
+    """A finished run.
+
+    Attributes:
+        folder: Its folder.
+        metrics: What its ``metrics.json`` says.
+        fresh: False if it had been finished before and nothing was done.
+    """
+
+    folder: Path
+    metrics: dict[str, Any]
+    fresh: bool
+
+
+def run(
+    model: str | None = None,
+    dataset: str | None = None,
+    config_files: Sequence[str | Path] | None = None,
+    config: Mapping[str, Any] | None = None,
+) -> Run:
+    """Trains and evaluates a model, ours or RecBole's, and writes its run folder.
+
+    A run that has finished is not repeated, unless ``rerun`` is set or a setting, the data or a version has changed.
+
+    Args:
+        model: Its name; or else the key ``model`` of a configuration.
+        dataset: Its name; or else the key ``dataset``.
+        config_files: RecBole YAML files, later ones first.
+        config: Settings over those of the files.
+
+    Raises:
+        ConfigError: For an unknown model, key or value.
+        DataError: If the dataset is not as it must be, or another process is writing the same run.
+        EncoderError: If the text encoder cannot be loaded.
+    """
+    register()
+    settings = XLConfig(model, dataset, config_files, config)
+    hashes = data_hashes(Path(settings["data_path"]), settings["dataset"])
+    name = run_name(settings.final_config_dict, hashes)
+    folder = Path(settings["run_path"], settings["dataset"], settings["model"], name)
+    if (folder / METRICS).is_file() and not settings["rerun"]:
+        logger.info("finished before: %s (rerun: True repeats it)", folder)
+        return Run(folder, read_metrics(folder), fresh=False)
+    with writing(folder) as partial, warnings.catch_warnings():
+        # RecBole's own use of what pandas and torch will drop: once an epoch, and nothing a user can change.
+        warnings.filterwarnings("ignore", category=FutureWarning, module=r"recbole\.")
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"recbole\.")
+        metrics = _run_into(partial, settings, hashes)
+    return Run(folder, metrics, fresh=True)
+
+
+def build_dataset(settings: Any) -> Any:
+    """The dataset of a configuration, decorated by `xl_dataset`."""
+    import recbole.data.dataset as datasets
+
+    named = getattr(datasets, f"{settings['model']}Dataset", None)
+    base = named or getattr(datasets, _DATASETS.get(settings["MODEL_TYPE"], "Dataset"))
+    return xl_dataset(base)(settings)
+
+
+class _Stopwatch:
+    """Seconds by step."""
+
+    def __init__(self) -> None:
+        self.seconds = {"data": 0.0, "encode": 0.0, "fit": 0.0, "evaluate": 0.0}
+
+    @contextmanager
+    def __call__(self, step: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[step] += time.perf_counter() - started
+
+
+def _run_into(folder: Path, settings: Any, hashes: Mapping[str, str]) -> dict[str, Any]:
+    watch, memory = _Stopwatch(), PeakMemory()
+    settings["run_folder"] = settings["checkpoint_dir"] = str(folder)
+    _write_inputs(folder, settings, hashes)
+    with watch("data"):
+        init_seed(settings["seed"], settings["reproducibility"])
+        dataset = build_dataset(settings)
+        logger.info("%s", dataset)
+        parts = data_preparation(settings, dataset)
+    with watch("fit"):
+        trainer, valid = _fit(folder, settings, parts)
+    with watch("evaluate"):
+        test, ranking = _evaluate(trainer, parts[2], settings)
+    watch.seconds["encode"] = dataset.encode_seconds["encode"]
+    watch.seconds["fit"] -= watch.seconds["encode"]
+    metrics = {
+        "dataset": settings["dataset"],
+        "model": settings["model"],
+        "protocol": settings["protocol"],
+        "seed": settings["seed"],
+        "valid": valid,
+        "test": test,
+        "test_by_language": _by_language(ranking, settings),
+        "seconds": watch.seconds,
+        "peak_memory_mb": memory.megabytes(),
+    }
+    _write_results(folder, settings, trainer, ranking, metrics)
+    return metrics
+
+
+def _fit(folder: Path, settings: Any, parts: Sequence[Any]) -> tuple[Any, dict[str, float]]:
+    init_seed(settings["seed"] + settings["local_rank"], settings["reproducibility"])
+    model = get_model(settings["model"])(settings, parts[0]._dataset).to(settings["device"])
+    logger.info("%s", model)
+    base = get_trainer(settings["MODEL_TYPE"], settings["model"])
+    trainer = xl_trainer(base)(settings, model)
+    trainer.history_path = folder / HISTORY
+    _, valid = trainer.fit(parts[0], parts[1], saved=True, show_progress=settings["show_progress"])
+    return trainer, {name: float(value) for name, value in (valid or {}).items()}
+
+
+def _evaluate(trainer: Any, test_data: Any, settings: Any) -> tuple[dict[str, float], Ranking | None]:
+    test, ranking = trainer.evaluate_with_ranking(
+        test_data, settings["ranking_k"], load_best_model=True, show_progress=settings["show_progress"]
+    )
+    return {name: float(value) for name, value in test.items()}, ranking
+
+
+def _by_language(ranking: Ranking | None, settings: Any) -> dict[str, dict[str, float]]:
+    if ranking is None:
+        return {}
+    names = [name for name in settings["metrics"] if name.lower() in RANKED_METRICS]
+    return by_language(ranking, names, settings["topk"])
+
+
+def _write_inputs(folder: Path, settings: Any, hashes: Mapping[str, str]) -> None:
+    values = config_values(settings.final_config_dict)
+    text = yaml.safe_dump(values, allow_unicode=True, sort_keys=True)
+    (folder / CONFIG).write_text(text, encoding="utf-8")
+    write_json(folder / ENVIRONMENT, {**environment(), "data_sha256": dict(hashes)})
+
+
+def _write_results(
+    folder: Path, settings: Any, trainer: Any, ranking: Ranking | None, metrics: Mapping[str, Any]
+) -> None:
+    if ranking is not None:
+        save_ranking(ranking, folder / RANKING)
+    if settings["keep_model"]:
+        save_model(trainer.model, folder / MODEL)
+    for checkpoint in folder.glob("*.pth"):  # the same weights once more, with the optimizer
+        checkpoint.unlink()
+    write_json(folder / METRICS, metrics)

@@ -1,0 +1,68 @@
+"""``model.safetensors``: a trained model's parameters and what RecBole calls its other parameters."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from recbole_xlrec.bridge.checkpoint import from_plain, to_plain
+from recbole_xlrec.data.files import replacing
+from recbole_xlrec.errors import DataError
+
+_TENSOR = "__tensor__"
+
+
+def save_model(model: Any, path: str | os.PathLike[str]) -> None:
+    """Writes a RecBole model; only tensors and, in the header, plain values."""
+    tensors: dict[str, torch.Tensor] = {}
+    tree = {"state_dict": dict(model.state_dict()), "other_parameter": to_plain(model.other_parameter())}
+    described = json.dumps(_take_tensors(tree, tensors))
+    with replacing(Path(path)) as partial:
+        save_file(tensors, partial, metadata={"tree": described})
+
+
+def load_model(model: Any, path: str | os.PathLike[str]) -> None:
+    """Restores a model of the same configuration and dataset from `save_model`'s file.
+
+    Raises:
+        DataError: If the file is missing or broken, or does not fit the model.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as stored:
+            tree = json.loads(stored.metadata()["tree"])
+            tree = _put_tensors(tree, {name: stored.get_tensor(name) for name in stored.keys()})
+        model.load_state_dict(tree["state_dict"])
+    except (OSError, SafetensorError, KeyError, TypeError) as error:
+        raise DataError(f"{path} cannot be read as a model: {error}") from error
+    except RuntimeError as error:
+        raise DataError(f"{path} does not fit this model: {error}") from error
+    model.load_other_parameter(from_plain(tree["other_parameter"]))
+
+
+def _take_tensors(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
+    """The tree as JSON, each tensor replaced by its name; keys are kept in lists, since JSON has string keys only."""
+    if isinstance(value, torch.Tensor):
+        name = str(len(tensors))
+        tensors[name] = value.detach().cpu().contiguous().clone()
+        return {_TENSOR: name}
+    if isinstance(value, dict):
+        return {"keys": list(value), "values": [_take_tensors(entry, tensors) for entry in value.values()]}
+    if isinstance(value, (list, tuple)):
+        return [_take_tensors(entry, tensors) for entry in value]
+    return value
+
+
+def _put_tensors(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
+    if isinstance(value, dict) and _TENSOR in value:
+        return tensors[value[_TENSOR]]
+    if isinstance(value, dict):
+        return dict(zip(value["keys"], [_put_tensors(entry, tensors) for entry in value["values"]], strict=True))
+    if isinstance(value, list):
+        return [_put_tensors(entry, tensors) for entry in value]
+    return value

@@ -1,0 +1,207 @@
+"""What this package adds to any RecBole trainer class: candidate scope, the saved ranking, the history of epochs.
+
+Checkpoints without code come with `compat`, for RecBole's own trainers too.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from recbole.data.dataloader import FullSortEvalDataLoader
+from recbole.trainer import trainer as recbole_trainer
+from torch.utils.tensorboard import SummaryWriter
+
+from recbole_xlrec.errors import ConfigError
+from recbole_xlrec.ranking.ranking import Ranking
+
+if TYPE_CHECKING:
+    from recbole.trainer import Trainer as _Base
+else:
+    _Base = object
+
+
+@cache
+def xl_trainer(base: type) -> type:
+    """Decorates a RecBole trainer class; the result is a subclass of it; a decorated one stays as it is."""
+    if issubclass(base, XLTrainerMixin):
+        return base
+    return type(f"XL{base.__name__}", (XLTrainerMixin, base), {"__doc__": f"{base.__name__} across languages."})
+
+
+class XLTrainerMixin(_Base):
+    """See `xl_trainer`.
+
+    Attributes:
+        history_path: A file that gets one JSON line an epoch; None for none.
+        recorder: Collects the ranking of the evaluation in progress; None where none is asked for.
+    """
+
+    history_path: Path | None = None
+    recorder: RankingRecorder | None = None
+    _limits: tuple[torch.Tensor, torch.Tensor] | None = None
+    _epoch: dict[str, Any] | None = None
+
+    def __init__(self, config: Any, model: Any) -> None:
+        with _tensorboard_in(config["run_folder"]):
+            super().__init__(config, model)
+
+    # --- history -----------------------------------------------------------------------------------------------
+
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
+        """RecBole's ``fit``; see there."""
+        result = super().fit(*args, **kwargs)
+        self._write_epoch()
+        return result
+
+    def _train_epoch(self, train_data: Any, epoch_idx: int, *args: Any, **kwargs: Any) -> Any:
+        self._write_epoch()
+        started = time.perf_counter()
+        loss = super()._train_epoch(train_data, epoch_idx, *args, **kwargs)
+        total = sum(loss) if isinstance(loss, tuple) else loss
+        self._epoch = {"epoch": epoch_idx, "loss": total, "seconds": time.perf_counter() - started, "valid": None}
+        return loss
+
+    def _valid_epoch(self, *args: Any, **kwargs: Any) -> Any:
+        score, result = super()._valid_epoch(*args, **kwargs)
+        if self._epoch is not None:
+            self._epoch["valid"] = {name: float(value) for name, value in result.items()}
+        return score, result
+
+    def _write_epoch(self) -> None:
+        if self._epoch is not None and self.history_path is not None:
+            with self.history_path.open("a", encoding="utf-8") as lines:
+                lines.write(json.dumps(self._epoch) + "\n")
+        self._epoch = None
+
+    # --- evaluation --------------------------------------------------------------------------------------------
+
+    def evaluate(self, eval_data: Any, *args: Any, **kwargs: Any) -> Any:
+        """RecBole's ``evaluate``, over the candidates that ``candidates`` leaves.
+
+        Raises:
+            ConfigError: If the candidates are limited and the evaluation samples them.
+        """
+        self._limits = self._candidate_limits(eval_data)
+        return super().evaluate(eval_data, *args, **kwargs)
+
+    def evaluate_with_ranking(self, eval_data: Any, length: int, **kwargs: Any) -> tuple[dict[str, float], Ranking | None]:
+        """Evaluates and keeps the ranking.
+
+        Args:
+            eval_data: Validation or test data.
+            length: Length of the lists.
+            **kwargs: As of RecBole's ``evaluate``.
+
+        Returns:
+            RecBole's metrics, and the ranking; None where nothing is ranked (value metrics such as AUC).
+        """
+        self.recorder = RankingRecorder(max([length, *self.config["topk"]]), max(self.config["topk"]))
+        try:
+            result = self.evaluate(eval_data, **kwargs)
+            return dict(result or {}), self.recorder.ranking(eval_data._dataset)
+        finally:
+            self.recorder = None
+
+    def _candidate_limits(self, eval_data: Any) -> tuple[torch.Tensor, torch.Tensor] | None:
+        limits = eval_data._dataset.candidate_languages() if eval_data else None
+        if limits is None:
+            return None
+        if not isinstance(eval_data, FullSortEvalDataLoader):
+            raise ConfigError("candidates: language ranks all items of a language; set eval_args.mode to full")
+        users, items = (torch.from_numpy(codes).to(self.device) for codes in limits)
+        return users, items
+
+    def _full_sort_batch_eval(self, batched_data: Any) -> Any:
+        interaction, scores, positive_u, positive_i = super()._full_sort_batch_eval(batched_data)
+        user_ids = interaction[self.config["USER_ID_FIELD"]]  # (batch,)
+        if self._limits is not None:
+            users, items = self._limits
+            other = items[None, :] != users[user_ids.to(self.device)][:, None]  # (batch, items)
+            scores.masked_fill_(other.to(scores.device), -torch.inf)
+        if self.recorder is not None:
+            self.recorder.add(user_ids, scores, positive_u, positive_i)
+        return interaction, scores, positive_u, positive_i
+
+    def _neg_sample_batch_eval(self, batched_data: Any) -> Any:
+        interaction, scores, positive_u, positive_i = super()._neg_sample_batch_eval(batched_data)
+        if self.recorder is not None and scores.dim() == 2:
+            user_rows = batched_data[1]  # (rows,), the query of each candidate row
+            first = np.unique(np.asarray(user_rows), return_index=True)[1]
+            user_ids = interaction[self.config["USER_ID_FIELD"]][torch.from_numpy(first)]
+            self.recorder.add(user_ids, scores, positive_u, positive_i)
+        return interaction, scores, positive_u, positive_i
+
+
+class RankingRecorder:
+    """Collects top-k lists batch by batch, in internal ids.
+
+    Args:
+        length: Length of the lists.
+        head: RecBole's own longest cut-off. The first `head` items are chosen by the call that RecBole's collector
+            makes, so that ties fall alike and metrics of the ranking equal RecBole's.
+    """
+
+    def __init__(self, length: int, head: int) -> None:
+        self.length, self.head = length, head
+        self._batches: list[tuple[np.ndarray, ...]] = []
+        self._queries = 0
+
+    def add(self, user_ids: torch.Tensor, scores: torch.Tensor, positive_u: Any, positive_i: Any) -> None:
+        """Adds a batch: users (batch,), scores (batch, items), and rows and items of the targets (targets,)."""
+        values, items = self._top(scores)  # both (batch, length)
+        rows = np.asarray(positive_u, dtype=np.int64) + self._queries
+        self._queries += len(scores)
+        batch = (user_ids.cpu().numpy(), items.cpu().numpy(), values.float().cpu().numpy(), rows, np.asarray(positive_i))
+        self._batches.append(batch)
+
+    def _top(self, scores: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        values, items = torch.topk(scores, min(self.head, scores.shape[1]), dim=-1)
+        more = min(self.length, scores.shape[1]) - items.shape[1]
+        if more > 0:
+            rest = scores.scatter(1, items, -torch.inf)
+            more_values, more_items = torch.topk(rest, more, dim=-1)
+            values, items = torch.cat([values, more_values], dim=1), torch.cat([items, more_items], dim=1)
+        return values, items
+
+    def ranking(self, dataset: Any) -> Ranking | None:
+        """The ranking in the dataset's own ids; None if no batch was ranked."""
+        if not self._batches:
+            return None
+        users, items, scores, rows, targets = map(np.concatenate, zip(*self._batches, strict=True))
+        item_ids = np.where(np.isfinite(scores), dataset.item_ids[items], "")
+        languages = np.full(len(users), "")
+        if dataset.languages is not None:
+            languages = np.array(dataset.languages.names)[dataset.languages.users[users]]
+        user_ids = dataset.field2id_token[dataset.uid_field].astype(str)[users]
+        target_ids = _padded(rows, dataset.item_ids[targets], len(users))
+        return Ranking(user_ids, item_ids, scores, target_ids, languages)
+
+
+def _padded(rows: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
+    """Lists as rows of one array (count, longest list), filled up with empty strings; `rows` may be in any order."""
+    order = np.argsort(rows, kind="stable")
+    rows, values = rows[order], values[order]
+    sizes = np.bincount(rows, minlength=count)
+    table = np.full((count, int(sizes.max(initial=0))), "", dtype=values.dtype)
+    table[rows, np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)] = values
+    return table
+
+
+@contextmanager
+def _tensorboard_in(folder: str | None) -> Iterator[None]:
+    """RecBole's trainers write TensorBoard files below the working directory; a run writes them in its own folder."""
+    stock = recbole_trainer.get_tensorboard
+    if folder is not None:
+        recbole_trainer.get_tensorboard = lambda logger: SummaryWriter(str(Path(folder, "tensorboard")))
+    try:
+        yield
+    finally:
+        recbole_trainer.get_tensorboard = stock

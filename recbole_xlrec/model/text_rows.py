@@ -1,0 +1,78 @@
+"""Item texts and features as sparse rows: what lets two items be alike before anybody has met both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from recbole_xlrec.text.encoders.ngram import NgramEncoder
+
+
+def lexical_rows(texts: Sequence[str], ngrams: tuple[int, int]) -> sp.csr_matrix:
+    """Tf-idf weighted character n-grams of each text, (items, n-grams), rows of length 1; an empty text's row is zero."""
+    encoder = NgramEncoder(min_n=ngrams[0], max_n=ngrams[1])
+    encoder.fit([text for text in texts if text])
+    return encoder.encode_sparse(texts)
+
+
+def feature_rows(values: Sequence[Sequence[str]]) -> sp.csr_matrix:
+    """Tf-idf weighted values of one item feature, (items, distinct values), rows of length 1 where there is a value."""
+    weigh = TfidfVectorizer(analyzer=lambda found: [value for value in found if value], dtype=np.float32)
+    return weigh.fit_transform(values)
+
+
+def stack(blocks: Sequence[tuple[float, sp.csr_matrix]]) -> sp.csr_matrix:
+    """Puts weighted blocks side by side, (items, sum of widths)."""
+    return sp.hstack([weight * block for weight, block in blocks], format="csr", dtype=np.float32)
+
+
+def counterparts(
+    rows: sp.csr_matrix, languages: NDArray[np.int64], similarity: float, block: int = 4096
+) -> sp.csr_matrix:
+    """Pairs the items of each two languages that are each other's nearest by cosine.
+
+    Mutual nearest neighbours keep precision where a nearest neighbour alone would pair everything.
+
+    Args:
+        rows: (items, width), rows of length 1 or 0.
+        languages: (items,) language codes; code 0 belongs to no language and is paired with nothing.
+        similarity: Pairs at or below this cosine are dropped.
+        block: Items of one language compared at a time; bounds the memory.
+
+    Returns:
+        (items, items) of zeros and ones, symmetric: 1 where two items of different languages are counterparts.
+    """
+    members = [np.flatnonzero(languages == code) for code in np.unique(languages[languages > 0])]
+    left: list[NDArray[np.int64]] = []
+    right: list[NDArray[np.int64]] = []
+    for first, ours in enumerate(members):
+        for theirs in members[first + 1 :]:
+            ours_paired, theirs_paired = _mutual_nearest(rows[ours], rows[theirs], similarity, block)
+            left.append(ours[ours_paired])
+            right.append(theirs[theirs_paired])
+    source = np.concatenate([*left, *right]) if left else np.zeros(0, dtype=np.int64)
+    target = np.concatenate([*right, *left]) if left else source
+    ones = np.ones(len(source), dtype=np.float32)
+    return sp.csr_matrix((ones, (source, target)), shape=(rows.shape[0], rows.shape[0]))
+
+
+def _mutual_nearest(
+    ours: sp.csr_matrix, theirs: sp.csr_matrix, similarity: float, block: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    nearest = np.zeros(ours.shape[0], dtype=np.int64)
+    best = np.full(theirs.shape[0], similarity, dtype=np.float32)
+    back = np.full(theirs.shape[0], -1, dtype=np.int64)
+    for start in range(0, ours.shape[0], block):
+        dense = (ours[start : start + block] @ theirs.T).toarray()  # (block, theirs)
+        nearest[start : start + block] = dense.argmax(axis=1)
+        rows = dense.argmax(axis=0)
+        values = dense[rows, np.arange(dense.shape[1])]
+        better = values > best
+        best[better], back[better] = values[better], rows[better] + start
+    theirs_paired = np.flatnonzero(back >= 0)
+    mutual = nearest[back[theirs_paired]] == theirs_paired
+    return back[theirs_paired[mutual]], theirs_paired[mutual]

@@ -1,0 +1,76 @@
+"""The saved ranking of a run: what is evaluated by language and fused."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recbole_xlrec.data.files import replacing
+from recbole_xlrec.errors import DataError
+
+
+class Ranking(NamedTuple):
+    """Top-k lists of queries, with their targets.
+
+    Attributes:
+        query_ids: (queries,) strings; the user of each query.
+        item_ids: (queries, k) strings, best first; empty where there were fewer than k candidates.
+        scores: (queries, k) float32; -inf where the item is empty.
+        target_ids: (queries, most targets of a query) strings; empty beyond a query's own.
+        languages: (queries,) strings; the user's language, empty where the dataset has none.
+    """
+
+    query_ids: NDArray[np.str_]
+    item_ids: NDArray[np.str_]
+    scores: NDArray[np.float32]
+    target_ids: NDArray[np.str_]
+    languages: NDArray[np.str_]
+
+    def hits(self) -> NDArray[np.bool_]:
+        """(queries, k), true where a listed item is one of the query's targets."""
+        # Codes of all ids at once, so that the comparison below is one of integers.
+        ids, codes = np.unique(np.concatenate([self.item_ids.ravel(), self.target_ids.ravel()]), return_inverse=True)
+        items, targets = np.split(codes, [self.item_ids.size])
+        query = np.arange(len(self.query_ids))[:, None] * len(ids)  # (queries, 1)
+        pairs = query + items.reshape(self.item_ids.shape)  # (queries, k)
+        wanted = query + targets.reshape(self.target_ids.shape)  # (queries, most targets)
+        return np.isin(pairs, wanted[self.target_ids != ""]) & (self.item_ids != "")
+
+    def target_counts(self) -> NDArray[np.int64]:
+        """(queries,), how many targets each query has."""
+        return (self.target_ids != "").sum(axis=1)
+
+
+def save_ranking(ranking: Ranking, path: str | os.PathLike[str]) -> None:
+    """Writes a ranking as a compressed ``.npz``, beside its place first and then renamed."""
+    with replacing(Path(path)) as partial, open(partial, "wb") as handle:
+        np.savez_compressed(handle, **ranking._asdict())
+
+
+def load_ranking(path: str | os.PathLike[str]) -> Ranking:
+    """Reads a ranking.
+
+    Raises:
+        DataError: If the file is missing, broken, lacks an array, or its arrays do not fit each other.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            missing = [name for name in Ranking._fields if name not in arrays]
+            if missing:
+                raise DataError(f"{path} is no ranking: it lacks {', '.join(missing)}")
+            ranking = Ranking(**{name: arrays[name] for name in Ranking._fields})
+    except FileNotFoundError as error:
+        raise DataError(f"no ranking at {path}: every run saves one as ranking.npz in its folder") from error
+    except (BadZipFile, OSError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path} cannot be read as a ranking: {error}") from error
+    lengths = {name: len(getattr(ranking, name)) for name in Ranking._fields}
+    if len(set(lengths.values())) > 1 or ranking.item_ids.shape != ranking.scores.shape:
+        raise DataError(f"{path}: the arrays of the ranking do not fit each other: {lengths}")
+    return ranking

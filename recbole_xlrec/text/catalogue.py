@@ -1,0 +1,148 @@
+"""The texts and vectors of a dataset's whole catalogue, so that they are encoded once whatever is filtered later."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recbole_xlrec.data.atomic import read_atomic, read_header
+from recbole_xlrec.data.columns import ITEM, ITEM_ID, LANGUAGE, TEXT
+from recbole_xlrec.data.tables import duplicate_check
+from recbole_xlrec.data.text_table import primary_texts, read_text_table
+from recbole_xlrec.errors import DataError, sample
+from recbole_xlrec.text.encoders.file import load_vectors, match_vectors
+from recbole_xlrec.text.encoders.registry import file_path, is_file_spec, make_encoder
+from recbole_xlrec.text.store import VectorStore
+from recbole_xlrec.text.template import render
+
+logger = logging.getLogger(__name__)
+
+Template = str | Mapping[str, str] | None
+
+
+class EncoderOptions(NamedTuple):
+    """What the configuration says of the encoder; the names are those of the keys."""
+
+    encoder: str
+    encoder_dimension: int
+    encoder_prompt: str | None
+    encoder_prompt_name: str | None
+    encoder_batch_size: int
+    text_template: Template
+    missing_text: str
+    extra_vectors: str
+    device: str | None
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> EncoderOptions:
+        """Picks the options out of a configuration."""
+        values = {name: config[name] for name in cls._fields if name != "device"}
+        return cls(**values, device=str(config["device"]) if config["device"] is not None else None)
+
+
+def catalogue_texts(folder: Path, name: str, template: Template) -> tuple[list[str], list[str]]:
+    """Renders one text an item, in the item's own language where it has one.
+
+    Args:
+        folder: The dataset's folder.
+        name: The dataset's name.
+        template: Fields of the text table and of the item file; None for title, genres and description.
+
+    Returns:
+        Item ids and their texts, in the order of the text table.
+
+    Raises:
+        DataError: If there is no text table, or it or the item file is not as it must be.
+        ConfigError: If the template names a column that neither has.
+    """
+    table = read_text_table(folder / f"{name}.{TEXT}")
+    items = _item_columns(folder / f"{name}.{ITEM}")
+    rows = primary_texts(table, items[[ITEM_ID, LANGUAGE]] if items is not None and LANGUAGE in items else None)
+    if items is not None:
+        more = [column for column in items if column not in rows]
+        rows = rows.merge(items[[ITEM_ID, *more]], on=ITEM_ID, how="left")
+        rows[more] = rows[more].fillna("")
+    return rows[ITEM_ID].tolist(), render(rows, template)
+
+
+def _item_columns(path: Path) -> pd.DataFrame | None:
+    if not path.is_file():
+        return None
+    wanted = [column for column, kind in read_header(path).items() if kind.startswith("token")]
+    items = read_atomic(path, wanted)
+    duplicate_check(items, [ITEM_ID], str(path))
+    return items
+
+
+def catalogue_vectors(
+    folder: Path, name: str, options: EncoderOptions, wanted: Sequence[str], show_progress: bool = False
+) -> NDArray[np.float32]:
+    """The vectors of some items; those of the whole catalogue are encoded on first use and kept on disk.
+
+    Args:
+        folder: The dataset's folder.
+        name: The dataset's name.
+        options: The encoder.
+        wanted: Item ids.
+        show_progress: Shows a progress bar while encoding.
+
+    Returns:
+        (wanted, width), in the order of `wanted`.
+
+    Raises:
+        DataError: If items have no text or no vector.
+        EncoderError: If the encoder cannot be loaded.
+    """
+    if is_file_spec(options.encoder):
+        path = file_path(options.encoder)
+        ids, vectors = load_vectors(path)
+        ids, vectors = _without_filtered(folder / f"{name}.{ITEM}", ids, vectors, wanted)
+        return match_vectors(wanted, ids, vectors, path, "ignore" if options.extra_vectors == "ignore" else "error")
+    ids, texts = catalogue_texts(folder, name, options.text_template)
+    ids, texts = with_missing(folder / f"{name}.{TEXT}", ids, texts, wanted, options.missing_text)
+    stored = VectorStore(folder).encode(ids, texts, _encoder(options), None, show_progress=show_progress)
+    return match_vectors(wanted, stored.ids, np.asarray(stored.matrix, dtype=np.float32), stored.path, "ignore")
+
+
+def _without_filtered(
+    path: Path, ids: list[str], vectors: NDArray[np.float32], wanted: Sequence[str]
+) -> tuple[list[str], NDArray[np.float32]]:
+    """Drops the vectors of items that the item file knows and a filter took away: they are not superfluous."""
+    if not path.is_file():
+        return ids, vectors
+    filtered = set(read_atomic(path, [ITEM_ID])[ITEM_ID]) - set(wanted)
+    kept = [row for row, item in enumerate(ids) if item not in filtered]
+    return [ids[row] for row in kept], vectors[kept]
+
+
+def with_missing(
+    path: Path, ids: list[str], texts: list[str], wanted: Sequence[str], missing_text: str
+) -> tuple[list[str], list[str]]:
+    """Adds the wanted items that have no text, with an empty one, or refuses them."""
+    by_id = dict(zip(ids, texts, strict=True))
+    absent = [item for item in wanted if not by_id.get(item)]
+    if absent and missing_text == "error":
+        raise DataError(
+            f"{path}: {len(absent)} of {len(wanted)} items in the interactions have no text: {sample(absent)}. "
+            "Add their rows, or set missing_text: empty"
+        )
+    rows = [item for item in absent if item not in by_id]
+    return [*ids, *rows], [*texts, *[""] * len(rows)]
+
+
+def _encoder(options: EncoderOptions) -> Any:
+    if options.encoder == "ngram":
+        return make_encoder("ngram", dimension=options.encoder_dimension)
+    return make_encoder(
+        options.encoder,
+        prompt=options.encoder_prompt,
+        prompt_name=options.encoder_prompt_name,
+        batch_size=options.encoder_batch_size,
+        device=options.device,
+    )

@@ -1,0 +1,131 @@
+"""Vectors made elsewhere: read from a file and matched to the items by id, never by row number."""
+
+from __future__ import annotations
+
+import zipfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recbole_xlrec.errors import ConfigError, DataError, sample
+from recbole_xlrec.text.vectors import IDS, VECTORS, read_ids, read_matrix
+
+_HOW = "Write it with np.savez(path, ids=np.array(ids, dtype=str), vectors=vectors)."
+
+
+def load_vectors(path: str | Path) -> tuple[list[str], NDArray[np.float32]]:
+    """Reads ids and vectors from an `.npz` file or a vector store folder.
+
+    Args:
+        path: An `.npz` with the arrays `ids` (n,) of strings and `vectors` (n, dim); or a folder with `vectors.npy` and
+            `ids.txt`, as the vector store writes it.
+
+    Returns:
+        The ids, and the vectors as float32 (n, dim), row by row.
+
+    Raises:
+        DataError: The file is missing or cannot be read, or the arrays' names, types or shapes are wrong.
+    """
+    path = Path(path).expanduser()
+    if path.is_dir():
+        ids, vectors = read_ids(path / IDS), read_matrix(path / VECTORS)
+    elif path.is_file():
+        ids, vectors = _read_npz(path)
+    else:
+        raise DataError(f"{path}: there is no such file or folder of vectors. {_HOW}")
+    if vectors.ndim != 2 or vectors.dtype.kind not in "fiu":
+        raise DataError(f"{path}: vectors must be numbers (n, dim); found {vectors.dtype} of shape {vectors.shape}.")
+    if len(ids) != len(vectors):
+        raise DataError(f"{path}: {len(ids)} ids but {len(vectors)} vectors. Every vector needs its id.")
+    return ids, np.asarray(vectors, dtype=np.float32)
+
+
+def match_vectors(
+    ids_wanted: Sequence[str],
+    ids: Sequence[str],
+    vectors: NDArray[np.float32],
+    where: str | Path,
+    extra: Literal["error", "ignore"] = "error",
+    width: int | None = None,
+) -> NDArray[np.float32]:
+    """Returns the vectors of the wanted ids, in their order: (len(ids_wanted), dim).
+
+    Args:
+        ids_wanted: Item ids, each once.
+        ids: The id of every row of `vectors`.
+        vectors: (len(ids), dim).
+        where: File or folder they came from, for messages.
+        extra: What to do about vectors of ids that are not wanted.
+        width: The dim they must have; None takes any.
+
+    Raises:
+        DataError: Ids are missing, doubled or not wanted, rows are not finite, counts or width are wrong.
+        ConfigError: `extra` is not known.
+    """
+    if extra not in ("error", "ignore"):
+        raise ConfigError(f"extra must be 'error' or 'ignore', found {extra!r}.")
+    _check_shape(vectors, len(ids), where, width)
+    _refuse(where, "ids stand more than once", _doubled(ids), "Keep one row of each.")
+    row_of = {item: row for row, item in enumerate(ids)}
+    missing = [item for item in ids_wanted if item not in row_of]
+    _refuse(where, f"of {len(ids_wanted)} items have no vector", missing, "Encode them, or leave them out.")
+    if extra == "error":
+        known = set(ids_wanted)
+        unknown = [item for item in ids if item not in known]
+        _refuse(
+            where,
+            "ids are not items of the dataset",
+            unknown,
+            "Check the dataset, or ignore extra ids.",
+        )
+    rows = np.fromiter((row_of[item] for item in ids_wanted), dtype=np.int64, count=len(ids_wanted))
+    matched = np.asarray(vectors, dtype=np.float32)[rows]
+    broken = np.flatnonzero(~np.isfinite(matched).all(axis=1))
+    _refuse(
+        where, "vectors hold NaN or infinity", [ids_wanted[int(row)] for row in broken], "Encode these items again."
+    )
+    return matched
+
+
+def _check_shape(vectors: NDArray[np.float32], n_ids: int, where: str | Path, width: int | None) -> None:
+    if vectors.ndim != 2:
+        raise DataError(f"{where}: vectors must be (n, dim), found shape {vectors.shape}.")
+    if len(vectors) != n_ids:
+        raise DataError(f"{where}: {n_ids} ids but {len(vectors)} vectors. Every vector needs its id.")
+    if width is not None and vectors.shape[1] != width:
+        raise DataError(f"{where}: vectors have {vectors.shape[1]} columns, not the {width} needed. Use one encoder.")
+
+
+def _refuse(where: str | Path, what: str, found: list[str], advice: str) -> None:
+    if found:
+        raise DataError(f"{where}: {len(found)} {what}: {sample(found)}. {advice}")
+
+
+def _doubled(ids: Sequence[str]) -> list[str]:
+    return [item for item, count in Counter(ids).items() if count > 1] if len(set(ids)) < len(ids) else []
+
+
+def _read_npz(path: Path) -> tuple[list[str], NDArray[np.generic]]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            if not isinstance(arrays, np.lib.npyio.NpzFile):
+                raise DataError(f"{path}: one array without ids, not an .npz. {_HOW}")
+            names = list(arrays.files)
+            if "ids" not in names or "vectors" not in names:
+                raise DataError(f"{path}: needs the arrays 'ids' and 'vectors', found {sample(names)}. {_HOW}")
+            return _id_list(arrays["ids"], path), arrays["vectors"]
+    except DataError:
+        raise
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: cannot be read as an .npz of plain arrays ({error}). {_HOW}") from error
+
+
+def _id_list(ids: NDArray[np.generic], path: Path) -> list[str]:
+    if ids.ndim != 1 or ids.dtype.kind not in "USiu":
+        raise DataError(f"{path}: ids must be strings (n,); found {ids.dtype} of shape {ids.shape}. {_HOW}")
+    values = ids.tolist()
+    return [item.decode("utf-8") if isinstance(item, bytes) else str(item) for item in values]
