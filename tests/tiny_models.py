@@ -55,15 +55,13 @@ def build_sentence_model(
 ) -> Path:
     """Saves a sentence-transformers model with `modules.json`, pooling and prompts; returns the folder."""
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers.models import Normalize, Pooling, Transformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 
     bare = build_transformer(folder.with_name(f"{folder.name}-bare"), seed)
     modules = [Transformer(str(bare)), Pooling(HIDDEN, pooling_mode=pooling)]
     if normalize:
         modules.append(Normalize())
-    model = SentenceTransformer(
-        modules=modules, prompts=prompts, default_prompt_name=default_prompt_name, device="cpu"
-    )
+    model = SentenceTransformer(modules=modules, prompts=prompts, default_prompt_name=default_prompt_name, device="cpu")
     model.save(str(folder), create_model_card=False)
     return folder
 

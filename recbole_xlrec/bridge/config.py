@@ -34,7 +34,9 @@ _CHOICES = {
     "whitening": ("none", "mean", "zca"),
 }
 #: Keys that RecBole's launcher and Config read, but no YAML or argument list of RecBole's names.
-_LAUNCH_KEYS = frozenset({"model", "dataset", "config_files", "nproc", "world_size", "ip", "port", "offset", "local_rank"})
+_LAUNCH_KEYS = frozenset(
+    {"model", "dataset", "config_files", "nproc", "world_size", "ip", "port", "offset", "local_rank"}
+)
 _PICKLED = ("save_dataset", "dataset_save_path", "save_dataloaders", "dataloaders_save_path")
 
 

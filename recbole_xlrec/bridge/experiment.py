@@ -9,11 +9,10 @@ import logging
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 import yaml
 from recbole.data import data_preparation
 from recbole.utils import ModelType, get_model, get_trainer, init_seed
@@ -21,10 +20,12 @@ from recbole.utils import ModelType, get_model, get_trainer, init_seed
 from recbole_xlrec.bridge.checkpoint import config_values
 from recbole_xlrec.bridge.config import XLConfig
 from recbole_xlrec.bridge.dataset import xl_dataset
+from recbole_xlrec.bridge.distributed import barrier, gather_ranking, is_main
 from recbole_xlrec.bridge.environment import PeakMemory, environment
 from recbole_xlrec.bridge.model_file import save_model
 from recbole_xlrec.bridge.registry import register
 from recbole_xlrec.bridge.run_folder import (
+    CHECKPOINT,
     CONFIG,
     ENVIRONMENT,
     HISTORY,
@@ -32,6 +33,7 @@ from recbole_xlrec.bridge.run_folder import (
     MODEL,
     RANKING,
     data_hashes,
+    partial_folder,
     read_metrics,
     run_name,
     write_json,
@@ -90,12 +92,21 @@ def run(
     if (folder / METRICS).is_file() and not settings["rerun"]:
         logger.info("finished before: %s (rerun: True repeats it)", folder)
         return Run(folder, read_metrics(folder), fresh=False)
-    with writing(folder) as partial, warnings.catch_warnings():
-        # RecBole's own use of what pandas and torch will drop: once an epoch, and nothing a user can change.
-        warnings.filterwarnings("ignore", category=FutureWarning, module=r"recbole\.")
-        warnings.filterwarnings("ignore", category=UserWarning, module=r"recbole\.")
-        metrics = _run_into(partial, settings, hashes)
+    with writing(folder) if is_main(settings) else nullcontext(partial_folder(folder)) as partial:
+        barrier(settings)  # the folder is there
+        with _quiet_recbole():
+            metrics = _run_into(partial, settings, hashes)
+        barrier(settings)  # nobody reads it any more
     return Run(folder, metrics, fresh=True)
+
+
+@contextmanager
+def _quiet_recbole() -> Iterator[None]:
+    """Silences RecBole's use of what pandas and torch will drop: once an epoch, and nothing a user can change."""
+    with warnings.catch_warnings():
+        for category in (FutureWarning, UserWarning):
+            warnings.filterwarnings("ignore", category=category, module=r"recbole\.")
+        yield
 
 
 def build_dataset(settings: Any) -> Any:
@@ -125,7 +136,8 @@ class _Stopwatch:
 def _run_into(folder: Path, settings: Any, hashes: Mapping[str, str]) -> dict[str, Any]:
     watch, memory = _Stopwatch(), PeakMemory()
     settings["run_folder"] = settings["checkpoint_dir"] = str(folder)
-    _write_inputs(folder, settings, hashes)
+    if is_main(settings):
+        _write_inputs(folder, settings, hashes)
     with watch("data"):
         init_seed(settings["seed"], settings["reproducibility"])
         dataset = build_dataset(settings)
@@ -148,7 +160,8 @@ def _run_into(folder: Path, settings: Any, hashes: Mapping[str, str]) -> dict[st
         "seconds": watch.seconds,
         "peak_memory_mb": memory.megabytes(),
     }
-    _write_results(folder, settings, trainer, ranking, metrics)
+    if is_main(settings):
+        _write_results(folder, settings, trainer, ranking, metrics)
     return metrics
 
 
@@ -158,7 +171,8 @@ def _fit(folder: Path, settings: Any, parts: Sequence[Any]) -> tuple[Any, dict[s
     logger.info("%s", model)
     base = get_trainer(settings["MODEL_TYPE"], settings["model"])
     trainer = xl_trainer(base)(settings, model)
-    trainer.history_path = folder / HISTORY
+    trainer.history_path = folder / HISTORY if is_main(settings) else None
+    trainer.saved_model_file = str(folder / CHECKPOINT)  # RecBole's name has the time in it: another in each process
     _, valid = trainer.fit(parts[0], parts[1], saved=True, show_progress=settings["show_progress"])
     return trainer, {name: float(value) for name, value in (valid or {}).items()}
 
@@ -167,7 +181,7 @@ def _evaluate(trainer: Any, test_data: Any, settings: Any) -> tuple[dict[str, fl
     test, ranking = trainer.evaluate_with_ranking(
         test_data, settings["ranking_k"], load_best_model=True, show_progress=settings["show_progress"]
     )
-    return {name: float(value) for name, value in test.items()}, ranking
+    return {name: float(value) for name, value in test.items()}, gather_ranking(ranking, settings)
 
 
 def _by_language(ranking: Ranking | None, settings: Any) -> dict[str, dict[str, float]]:
@@ -191,6 +205,5 @@ def _write_results(
         save_ranking(ranking, folder / RANKING)
     if settings["keep_model"]:
         save_model(trainer.model, folder / MODEL)
-    for checkpoint in folder.glob("*.pth"):  # the same weights once more, with the optimizer
-        checkpoint.unlink()
+    (folder / CHECKPOINT).unlink(missing_ok=True)  # the same weights once more, with the optimizer
     write_json(folder / METRICS, metrics)

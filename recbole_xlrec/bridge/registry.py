@@ -72,7 +72,9 @@ def _refuse_taken(name: str, alias: str) -> None:
     known = sys.modules.get(alias)
     taken = known.__name__ != MODELS[name].module if known else importlib.util.find_spec(alias) is not None
     if taken:
-        raise ConfigError(f"RecBole already has a model {name} ({alias}); it is not replaced. Remove or rename that one")
+        raise ConfigError(
+            f"RecBole already has a model {name} ({alias}); it is not replaced. Remove or rename that one"
+        )
 
 
 def _set_classes(name: str, entry: ModelEntry) -> None:

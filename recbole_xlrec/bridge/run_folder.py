@@ -23,6 +23,7 @@ from recbole_xlrec.data.files import file_hash, replacing
 from recbole_xlrec.errors import DataError
 
 METRICS, RANKING, MODEL, CONFIG = "metrics.json", "ranking.npz", "model.safetensors", "config.yaml"
+CHECKPOINT = "checkpoint.pth"
 HISTORY, ENVIRONMENT, LOG = "history.jsonl", "environment.json", "log.txt"
 
 #: What changes where, when or how loudly a run is made, and not its result.
@@ -35,7 +36,9 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 def data_hashes(folder: Path, name: str) -> dict[str, str]:
     """SHA-256 of each of a dataset's files that a run can read."""
-    parts = sorted(path for path in folder.glob(f"{name}.*") if path.suffix[1:] in (INTER, ITEM, USER, TEXT, "kg", "link"))
+    parts = sorted(
+        path for path in folder.glob(f"{name}.*") if path.suffix[1:] in (INTER, ITEM, USER, TEXT, "kg", "link")
+    )
     return {path.name: file_hash(path) for path in parts}
 
 
@@ -68,6 +71,11 @@ def write_json(path: Path, values: Any) -> None:
         partial.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def partial_folder(folder: Path) -> Path:
+    """Where a run is written until it is complete."""
+    return folder.with_name(f"{folder.name}.partial")
+
+
 @contextmanager
 def writing(folder: Path) -> Iterator[Path]:
     """Gives the folder to write a run into; it takes the place of `folder` when everything in it is written.
@@ -76,7 +84,7 @@ def writing(folder: Path) -> Iterator[Path]:
         DataError: If another process is writing the same run.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = folder.with_name(f"{folder.name}.partial")
+    partial = partial_folder(folder)
     lock = FileLock(folder.with_name(f".{folder.name}.lock"))
     try:
         lock.acquire(timeout=0)

@@ -92,7 +92,9 @@ class XLTrainerMixin(_Base):
         self._limits = self._candidate_limits(eval_data)
         return super().evaluate(eval_data, *args, **kwargs)
 
-    def evaluate_with_ranking(self, eval_data: Any, length: int, **kwargs: Any) -> tuple[dict[str, float], Ranking | None]:
+    def evaluate_with_ranking(
+        self, eval_data: Any, length: int, **kwargs: Any
+    ) -> tuple[dict[str, float], Ranking | None]:
         """Evaluates and keeps the ranking.
 
         Args:
@@ -159,7 +161,13 @@ class RankingRecorder:
         values, items = self._top(scores)  # both (batch, length)
         rows = np.asarray(positive_u, dtype=np.int64) + self._queries
         self._queries += len(scores)
-        batch = (user_ids.cpu().numpy(), items.cpu().numpy(), values.float().cpu().numpy(), rows, np.asarray(positive_i))
+        batch = (
+            user_ids.cpu().numpy(),
+            items.cpu().numpy(),
+            values.float().cpu().numpy(),
+            rows,
+            np.asarray(positive_i),
+        )
         self._batches.append(batch)
 
     def _top(self, scores: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -50,7 +50,10 @@ def by_language(ranking: Ranking, metrics: Sequence[str], topk: Sequence[int]) -
     counts = np.bincount(codes, minlength=len(languages))
     sums = {name: np.bincount(codes, value, minlength=len(languages)) for name, value in values.items()}
     return {
-        str(language): {**{name: float(total[i] / counts[i]) for name, total in sums.items()}, "queries": int(counts[i])}
+        str(language): {
+            **{name: float(total[i] / counts[i]) for name, total in sums.items()},
+            "queries": int(counts[i]),
+        }
         for i, language in enumerate(languages)
         if language
     }

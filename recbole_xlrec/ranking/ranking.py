@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import BadZipFile
@@ -44,6 +45,17 @@ class Ranking(NamedTuple):
     def target_counts(self) -> NDArray[np.int64]:
         """(queries,), how many targets each query has."""
         return (self.target_ids != "").sum(axis=1)
+
+
+def merge_rankings(parts: Sequence[Ranking]) -> Ranking:
+    """Puts rankings of different queries together; a query that occurs again is dropped."""
+    widest = max(part.target_ids.shape[1] for part in parts)
+    padded = [np.pad(part.target_ids, ((0, 0), (0, widest - part.target_ids.shape[1]))) for part in parts]
+    joined = [np.concatenate([part[field] for part in parts]) for field in (0, 1, 2, 4)]
+    query_ids, item_ids, scores, languages = joined
+    first = np.sort(np.unique(query_ids, return_index=True)[1])
+    targets = np.concatenate(padded)
+    return Ranking(query_ids[first], item_ids[first], scores[first], targets[first], languages[first])
 
 
 def save_ranking(ranking: Ranking, path: str | os.PathLike[str]) -> None:

@@ -20,6 +20,7 @@ from recbole_xlrec.text.encoders.file import load_vectors, match_vectors
 from recbole_xlrec.text.encoders.registry import file_path, is_file_spec, make_encoder
 from recbole_xlrec.text.store import VectorStore
 from recbole_xlrec.text.template import render
+from recbole_xlrec.text.vectors import Vectors
 
 logger = logging.getLogger(__name__)
 
@@ -104,10 +105,17 @@ def catalogue_vectors(
         ids, vectors = load_vectors(path)
         ids, vectors = _without_filtered(folder / f"{name}.{ITEM}", ids, vectors, wanted)
         return match_vectors(wanted, ids, vectors, path, "ignore" if options.extra_vectors == "ignore" else "error")
+    stored = encode_catalogue(folder, name, options, wanted, show_progress)
+    return match_vectors(wanted, stored.ids, np.asarray(stored.matrix, dtype=np.float32), stored.path, "ignore")
+
+
+def encode_catalogue(
+    folder: Path, name: str, options: EncoderOptions, wanted: Sequence[str] = (), show_progress: bool = False
+) -> Vectors:
+    """Encodes the whole catalogue, or opens its vectors where that was done before; see `catalogue_vectors`."""
     ids, texts = catalogue_texts(folder, name, options.text_template)
     ids, texts = with_missing(folder / f"{name}.{TEXT}", ids, texts, wanted, options.missing_text)
-    stored = VectorStore(folder).encode(ids, texts, _encoder(options), None, show_progress=show_progress)
-    return match_vectors(wanted, stored.ids, np.asarray(stored.matrix, dtype=np.float32), stored.path, "ignore")
+    return VectorStore(folder).encode(ids, texts, _encoder(options), None, show_progress=show_progress)
 
 
 def _without_filtered(

@@ -35,7 +35,9 @@ def test_bytes_and_whole_numbers_are_ids_too(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_the_vector_store_is_read(tmp_path: Path) -> None:
-    stored = VectorStore(tmp_path).encode(IDS, ["one two", "two three", "日本", "four"], NgramEncoder(dimension=2), None)
+    stored = VectorStore(tmp_path).encode(
+        IDS, ["one two", "two three", "日本", "four"], NgramEncoder(dimension=2), None
+    )
     ids, vectors = load_vectors(stored.path)
     assert ids == IDS
     assert np.array_equal(vectors, stored.matrix.astype(np.float32))

@@ -46,7 +46,7 @@ def test_a_file_of_vectors_is_told_from_an_encoder() -> None:
 
 
 def test_an_unknown_option_names_the_nearest() -> None:
-    with pytest.raises(ConfigError, match="'dimensions'.*'dimension'"):
+    with pytest.raises(ConfigError, match=r"'dimensions'.*'dimension'"):
         make_encoder("ngram", dimensions=3)
-    with pytest.raises(ConfigError, match="'promt'.*'prompt'"):
+    with pytest.raises(ConfigError, match=r"'promt'.*'prompt'"):
         make_encoder("org/model", promt="x")

@@ -16,7 +16,12 @@ from numpy.typing import NDArray
 from recbole_xlrec.errors import ConfigError, EncoderError
 from recbole_xlrec.text.encoders.sentence import SentenceEncoder
 
-TEXTS = ["The cat sits on the mat.", "猫がマットの上に座っています。", "Кошка", "A film about the sea, a boat and a dog"]
+TEXTS = [
+    "The cat sits on the mat.",
+    "猫がマットの上に座っています。",
+    "Кошка",
+    "A film about the sea, a boat and a dog",
+]
 Build = Callable[..., Path]
 
 
@@ -139,7 +144,7 @@ def test_a_bare_transformer_is_pooled_by_mean_with_a_warning(
 
 
 def test_a_path_that_does_not_exist_is_named_at_once(tmp_path: Path) -> None:
-    with pytest.raises(EncoderError, match="missing.*does not exist"):
+    with pytest.raises(EncoderError, match=r"missing.*does not exist"):
         SentenceEncoder(str(tmp_path / "missing"))
     (tmp_path / "file").write_text("")
     with pytest.raises(EncoderError, match="is a file"):

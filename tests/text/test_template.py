@@ -62,7 +62,13 @@ def test_labels_and_brackets_stand_and_fall_with_their_field(
 def test_each_language_gets_its_own_template_its_bases_or_the_default() -> None:
     languages = ["de", "zh-Hant-TW", "zh-CN", "fr", "de-AT", "pt-BR"]
     rows = frame(language=languages, title=list("abcdef"))
-    template = {"de": "Titel {title}", "zh": "題 {title}", "zh-hant": "繁 {title}", "pt_br": "o {title}", "default": "{title}!"}
+    template = {
+        "de": "Titel {title}",
+        "zh": "題 {title}",
+        "zh-hant": "繁 {title}",
+        "pt_br": "o {title}",
+        "default": "{title}!",
+    }
     assert render(rows, template) == ["Titel a", "繁 b", "題 c", "d!", "Titel e", "o f"]
 
 

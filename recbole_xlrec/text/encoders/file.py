@@ -111,17 +111,16 @@ def _doubled(ids: Sequence[str]) -> list[str]:
 
 def _read_npz(path: Path) -> tuple[list[str], NDArray[np.generic]]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if not isinstance(arrays, np.lib.npyio.NpzFile):
-                raise DataError(f"{path}: one array without ids, not an .npz. {_HOW}")
-            names = list(arrays.files)
-            if "ids" not in names or "vectors" not in names:
-                raise DataError(f"{path}: needs the arrays 'ids' and 'vectors', found {sample(names)}. {_HOW}")
-            return _id_list(arrays["ids"], path), arrays["vectors"]
-    except DataError:
-        raise
+        arrays = np.load(path, allow_pickle=False)
+        found = {name: arrays[name] for name in arrays.files} if isinstance(arrays, np.lib.npyio.NpzFile) else None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: cannot be read as an .npz of plain arrays ({error}). {_HOW}") from error
+    if found is None:
+        raise DataError(f"{path}: one array without ids, not an .npz. {_HOW}")
+    arrays.close()
+    if "ids" not in found or "vectors" not in found:
+        raise DataError(f"{path}: needs the arrays 'ids' and 'vectors', found {sample(found)}. {_HOW}")
+    return _id_list(found["ids"], path), found["vectors"]
 
 
 def _id_list(ids: NDArray[np.generic], path: Path) -> list[str]:

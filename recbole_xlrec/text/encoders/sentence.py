@@ -175,9 +175,8 @@ class SentenceEncoder:
             )
         except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
             kind = "the hub" if self.local is None else "this folder"
-            raise EncoderError(
-                f"encoder {self.name} cannot be loaded from {kind}: {type(error).__name__}: {error}. {_HOW_LOCAL}"
-            ) from error
+            reason = " ".join(str(error).split()).rstrip(".")
+            raise EncoderError(f"encoder {self.name} cannot be loaded from {kind}: {reason}. {_HOW_LOCAL}") from error
 
     def _encode_halving(self, model: SentenceTransformer, texts: list[str], prompt: str) -> NDArray[np.float32]:
         import torch
