@@ -1,1 +1,1 @@
-"""One dataset configuration a file; installed as ``recbole_xlrec.dataset_configs``, which takes this file to be found."""
+"""One dataset configuration a file; with this file here they install as ``recbole_xlrec.dataset_configs``."""

@@ -8,7 +8,7 @@ of these before it is written, and turned back after ``torch.load(weights_only=T
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from pathlib import Path
 from pickle import UnpicklingError
@@ -19,9 +19,11 @@ import scipy.sparse as sp
 import torch
 from torch import nn
 
+from recbole_xlrec.data.files import replacing
 from recbole_xlrec.errors import DataError
 
 _KIND = "__xlrec__"
+_SCALARS = (bool, int, float, str)
 
 
 def to_plain(value: Any) -> Any:
@@ -36,8 +38,8 @@ def to_plain(value: Any) -> Any:
     Raises:
         DataError: For an object of any other type, since only code could restore it.
     """
-    if value is None or isinstance(value, (bool, int, float, str, torch.Tensor)) and not isinstance(value, Enum):
-        return value.item() if isinstance(value, np.generic) else value
+    if value is None or (isinstance(value, (*_SCALARS, torch.Tensor)) and not isinstance(value, (Enum, np.generic))):
+        return value
     if isinstance(value, Mapping):
         return {to_plain(key): to_plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
@@ -46,7 +48,7 @@ def to_plain(value: Any) -> Any:
     for kind, pack in _PACKERS.items():
         if isinstance(value, kind):
             return pack(value)
-    raise DataError(f"a checkpoint holds tensors and plain values only; {type(value).__name__} cannot be written")
+    raise _unwritable(value)
 
 
 def from_plain(value: Any, current: Any = None) -> Any:
@@ -75,22 +77,27 @@ def config_values(config: Mapping[str, Any]) -> dict[str, Any]:
 def _plain_setting(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.name
-    if value is None or isinstance(value, (bool, int, float, str)):
+    if value is None or isinstance(value, _SCALARS):
         return value.item() if isinstance(value, np.generic) else value
     if isinstance(value, Mapping):
         return {str(key): _plain_setting(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple, set)):
+    if isinstance(value, (list, tuple)):
         return [_plain_setting(entry) for entry in value]
+    if isinstance(value, (set, frozenset)):
+        return [_plain_setting(entry) for entry in _in_order(value)]
     return str(value)
 
 
 def save_checkpoint(state: dict[str, Any], path: str | os.PathLike[str]) -> None:
-    """Writes a RecBole checkpoint, beside its place first and then renamed."""
-    config = state.pop("config")
-    plain = {"config": config_values(config.final_config_dict), **to_plain(state)}
-    partial = f"{path}.partial"
-    torch.save(plain, partial)
-    os.replace(partial, path)
+    """Writes a RecBole checkpoint, beside its place first and then renamed.
+
+    Raises:
+        DataError: If something in it has no plain form.
+    """
+    config = config_values(state["config"].final_config_dict)
+    plain = {"config": config, **{key: to_plain(value) for key, value in state.items() if key != "config"}}
+    with replacing(path) as partial:
+        torch.save(plain, partial)
 
 
 def load_checkpoint(path: str | os.PathLike[str], device: torch.device | str = "cpu") -> dict[str, Any]:
@@ -105,44 +112,84 @@ def load_checkpoint(path: str | os.PathLike[str], device: torch.device | str = "
         raise DataError(f"no checkpoint at {path}") from error
     except UnpicklingError as error:
         raise DataError(
-            f"{path} is refused: it holds more than tensors and plain values (a checkpoint of stock RecBole, or pickled "
-            "code from somebody else), and loading it could run that code. Train again with this package to get a "
-            "checkpoint without code."
+            f"{path} is refused: it is damaged, or it holds more than tensors and plain values (a checkpoint of stock "
+            "RecBole, or pickled code from somebody else), and loading it could run that code. Train again with this "
+            "package to get a checkpoint without code."
         ) from error
-    except (RuntimeError, EOFError, OSError) as error:
-        raise DataError(f"{path} cannot be read as a checkpoint: {error}") from error
+    except Exception as error:  # a cut or altered pickle raises nearly anything
+        raise DataError(f"{path} cannot be read as a checkpoint ({type(error).__name__}: {error})") from error
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
         raise DataError(f"{path} is no RecBole checkpoint: it has no 'state_dict'")
     return checkpoint
 
 
+def _unwritable(value: object) -> DataError:
+    kind = f"an array of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+    return DataError(f"a checkpoint holds tensors and plain values only; {kind} cannot be written")
+
+
+def _in_order(values: Iterable[Any]) -> list[Any]:
+    """A set's values in the same order every time, whatever their types."""
+    return sorted(values, key=lambda value: (type(value).__name__, repr(value)))
+
+
+def _pack_scalar(value: np.generic) -> Any:
+    plain = value.item()
+    if not isinstance(plain, _SCALARS):
+        raise _unwritable(value)
+    return plain
+
+
 def _pack_array(array: np.ndarray) -> dict[str, Any]:
-    kind = "matrix" if isinstance(array, np.matrix) else "array"
-    if array.dtype.kind in "biufc":
-        return {_KIND: kind, "data": torch.from_numpy(np.array(array))}
-    if array.dtype == object:
-        return {_KIND: "objects", "data": [to_plain(entry) for entry in array.ravel()], "shape": list(array.shape)}
-    return {_KIND: "strings", "data": array.tolist()}
+    packed = {"matrix": isinstance(array, np.matrix), "shape": list(array.shape)}
+    plain = np.array(array, order="C", subok=False)
+    if plain.dtype == object:
+        return {_KIND: "objects", "data": [to_plain(entry) for entry in plain.ravel()], **packed}
+    if plain.dtype.fields or plain.dtype.hasobject:
+        raise _unwritable(plain)
+    try:
+        return {_KIND: "array", "data": torch.from_numpy(plain), **packed}
+    except (TypeError, ValueError):  # text, dates and other types that torch has not
+        data = torch.from_numpy(plain.reshape(-1).view(np.uint8))
+        return {_KIND: "bytes", "data": data, "dtype": plain.dtype.str, **packed}
 
 
-def _pack_sparse(matrix: Any) -> dict[str, Any]:
-    entries = matrix.tocoo()
-    parts = {"data": entries.data, "row": entries.row, "col": entries.col}
-    tensors = {name: torch.from_numpy(np.ascontiguousarray(part)) for name, part in parts.items()}
-    modern = isinstance(matrix, sp.sparray)
-    return {_KIND: "sparse", "format": matrix.format, "modern": modern, "shape": list(matrix.shape), **tensors}
+def _unpack_array(packed: dict[str, Any], _: Any) -> np.ndarray:
+    return _shaped(packed["data"].cpu().numpy(), packed)
 
 
-def _unpack_sparse(packed: dict[str, Any], _: Any) -> Any:
-    data, row, col = (packed[name].cpu().numpy() for name in ("data", "row", "col"))
-    build = sp.coo_array if packed["modern"] else sp.coo_matrix
-    return build((data, (row, col)), shape=tuple(packed["shape"])).asformat(packed["format"])
+def _unpack_bytes(packed: dict[str, Any], _: Any) -> np.ndarray:
+    return _shaped(packed["data"].cpu().numpy().view(packed["dtype"]), packed)
 
 
 def _unpack_objects(packed: dict[str, Any], _: Any) -> np.ndarray:
     array = np.empty(len(packed["data"]), dtype=object)
-    array[:] = [from_plain(entry) for entry in packed["data"]]
-    return array.reshape(packed["shape"])
+    for place, entry in enumerate(packed["data"]):  # one by one: NumPy would take equally long lists for columns
+        array[place] = from_plain(entry)
+    return _shaped(array, packed)
+
+
+def _shaped(array: np.ndarray, packed: dict[str, Any]) -> np.ndarray:
+    shaped = array.reshape(packed["shape"])
+    return np.asmatrix(shaped) if packed["matrix"] else shaped
+
+
+def _pack_sparse(matrix: Any) -> dict[str, Any]:
+    entries = matrix.tocoo()
+    return {
+        _KIND: "sparse",
+        "format": matrix.format,
+        "modern": isinstance(matrix, sp.sparray),
+        "shape": list(matrix.shape),
+        "data": _pack_array(entries.data),
+        "coords": [_pack_array(part) for part in entries.coords],
+    }
+
+
+def _unpack_sparse(packed: dict[str, Any], _: Any) -> Any:
+    build = sp.coo_array if packed["modern"] else sp.coo_matrix
+    coords = tuple(from_plain(part) for part in packed["coords"])
+    return build((from_plain(packed["data"]), coords), shape=tuple(packed["shape"])).asformat(packed["format"])
 
 
 def _pack_module(module: nn.Module) -> dict[str, Any]:
@@ -156,24 +203,30 @@ def _unpack_module(packed: dict[str, Any], current: Any) -> nn.Module:
     return current
 
 
+def _pack_set(values: set[Any] | frozenset[Any]) -> dict[str, Any]:
+    kind = "set" if isinstance(values, set) else "frozenset"
+    return {_KIND: kind, "data": [to_plain(entry) for entry in _in_order(values)]}
+
+
 _PACKERS: dict[type, Any] = {
     Enum: lambda value: value.name,
-    np.generic: lambda value: value.item(),
+    np.generic: _pack_scalar,
     np.ndarray: _pack_array,
     sp.sparray: _pack_sparse,
     sp.spmatrix: _pack_sparse,
     nn.Module: _pack_module,
-    set: lambda value: {_KIND: "set", "data": [to_plain(entry) for entry in sorted(value)]},
+    set: _pack_set,
+    frozenset: _pack_set,
     Path: str,
     torch.device: str,
 }
 
 _UNPACKERS: dict[str, Any] = {
-    "array": lambda packed, _: packed["data"].cpu().numpy(),
-    "matrix": lambda packed, _: np.asmatrix(packed["data"].cpu().numpy()),
-    "strings": lambda packed, _: np.array(packed["data"]),
+    "array": _unpack_array,
+    "bytes": _unpack_bytes,
     "objects": _unpack_objects,
     "sparse": _unpack_sparse,
     "module": _unpack_module,
-    "set": lambda packed, _: set(packed["data"]),
+    "set": lambda packed, _: {from_plain(entry) for entry in packed["data"]},
+    "frozenset": lambda packed, _: frozenset(from_plain(entry) for entry in packed["data"]),
 }

@@ -111,12 +111,14 @@ class _QuickStartFinder:
 
         def exec_module(module: ModuleType) -> None:
             stand_ins = _ray_stand_ins()
+            hidden = {name: sys.modules[name] for name in stand_ins if name in sys.modules}
             sys.modules.update(stand_ins)
             try:
                 execute(module)
             finally:
                 for stand_in in stand_ins:
                     del sys.modules[stand_in]
+                sys.modules.update(hidden)
 
         spec.loader.exec_module = exec_module  # type: ignore[method-assign]
         return spec

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+import copy
 import importlib.util
 import logging
 import re
@@ -20,8 +20,11 @@ from recbole.utils.argument_list import (
     training_arguments,
 )
 
-from recbole_xlrec.bridge.registry import MODELS, OVERALL_YAML, PROPERTIES, check_model, model_yaml
-from recbole_xlrec.errors import ConfigError
+from recbole_xlrec.bridge.registry import MODELS, OVERALL_YAML, PROPERTIES, check_model, model_yaml, register
+from recbole_xlrec.data.hints import did_you_mean
+from recbole_xlrec.data.languages import normalise_languages
+from recbole_xlrec.errors import ConfigError, DataError
+from recbole_xlrec.text.template import DEFAULT_KEY
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +44,7 @@ _PICKLED = ("save_dataset", "dataset_save_path", "save_dataloaders", "dataloader
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 with RecBole's numbers: ``1e-3`` is a float."""
+    """YAML 1.1 with RecBole's numbers, ``1e-3`` is a float, and its users' ``None``."""
 
 
 _Loader.add_implicit_resolver(
@@ -49,6 +52,7 @@ _Loader.add_implicit_resolver(
     re.compile(r"^[-+]?(?:[0-9][0-9_]*)?\.?[0-9_]+[eE][-+]?[0-9]+$"),
     list("-+0123456789."),
 )
+_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^None$"), ["N"])
 
 
 def parse_value(text: str) -> Any:
@@ -58,7 +62,7 @@ def parse_value(text: str) -> Any:
         ConfigError: If it is no YAML.
 
     Example:
-        >>> parse_value("1e-3"), parse_value("[1, 2]"), parse_value("~")
+        >>> parse_value("1e-3"), parse_value("[1, 2]"), parse_value("None")
         (0.001, [1, 2], None)
     """
     try:
@@ -77,7 +81,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         values = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_Loader)
     except FileNotFoundError as error:
         raise ConfigError(f"no configuration file {path}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise ConfigError(f"{path} is no YAML file: {error}") from error
     if values is not None and not isinstance(values, dict):
         raise ConfigError(f"{path} must hold `key: value` lines, found a {type(values).__name__}")
@@ -102,7 +106,8 @@ class XLConfig(Config):
         config_file_list: Sequence[str | Path] | None = None,
         config_dict: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(model, dataset, config_file_list, dict(config_dict or {}))
+        # RecBole fills in the nested values of what it is given
+        super().__init__(model, dataset, config_file_list, copy.deepcopy(dict(config_dict or {})))
         _check_choices(self.final_config_dict)
 
     def _load_config_files(self, file_list: Iterable[str | Path] | None) -> dict[str, Any]:
@@ -110,7 +115,10 @@ class XLConfig(Config):
         for path in file_list or []:
             values = read_yaml(path)
             check_keys(values, str(path))
+            eval_args = whole_eval_args([merged.get("eval_args"), values.get("eval_args")])
             merged.update(values)
+            if eval_args:
+                merged["eval_args"] = eval_args
         return merged
 
     def _load_variable_config_dict(self, config_dict: dict[str, Any]) -> dict[str, Any]:
@@ -121,10 +129,14 @@ class XLConfig(Config):
         return {}
 
     def _get_model_and_dataset(self, model: Any, dataset: Any) -> Any:
+        register()
         name = check_model(model if model is not None else self.external_config_dict.get("model"))
         if dataset is None and "dataset" not in self.external_config_dict:
             raise ConfigError("no dataset is named: give --dataset=<name>")
-        return super()._get_model_and_dataset(name, dataset)
+        try:
+            return super()._get_model_and_dataset(name, dataset)
+        except ModuleNotFoundError as error:
+            raise ConfigError(f"{name} needs a package that is missing. Type: pip install {error.name}") from error
 
     def _load_internal_config_dict(self, model: str, model_class: Any, dataset: str) -> None:
         super()._load_internal_config_dict(model, model_class, dataset)
@@ -138,11 +150,31 @@ class XLConfig(Config):
         final: dict[str, Any] = super()._get_final_config_dict()
         layers = (self.internal_config_dict, self.file_config_dict, self.variable_config_dict)
         final["eval_args"] = whole_eval_args(layer.get("eval_args") for layer in layers)
-        return final
+        return {**final, **_standard_languages(final)}
+
+
+def _standard_languages(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that name languages, with their tags in standard form."""
+    language, template = values["protocol_language"], values["text_template"]
+    standard: dict[str, Any] = {}
+    if language is not None:
+        standard["protocol_language"] = _tags("protocol_language", [language])[0]
+    if isinstance(template, Mapping):
+        named = [tag for tag in template if tag != DEFAULT_KEY]
+        tags = {DEFAULT_KEY: DEFAULT_KEY, **dict(zip(named, _tags("text_template", named), strict=True))}
+        standard["text_template"] = {tags[tag]: text for tag, text in template.items()}
+    return standard
+
+
+def _tags(key: str, languages: Sequence[object]) -> list[str]:
+    try:
+        return normalise_languages(languages)
+    except (ConfigError, DataError) as error:
+        raise ConfigError(f"{key}: {error}") from error
 
 
 def whole_eval_args(layers: Iterable[Any]) -> dict[str, Any]:
-    """Merges ``eval_args`` of several layers key by key, the last one first; RecBole would take the last one alone."""
+    """Merges ``eval_args`` of several layers key by key, later ones over earlier; RecBole takes the last alone."""
     merged: dict[str, Any] = {}
     for layer in layers:
         if layer is None:
@@ -162,14 +194,9 @@ def check_keys(values: Mapping[Any, Any], where: str) -> None:
     Raises:
         ConfigError: Naming `where`, the keys and the nearest known ones.
     """
-    unknown = [key for key in values if key not in known_keys()]
-    if not unknown:
-        return
-    lines = []
-    for key in unknown:
-        near = difflib.get_close_matches(str(key), known_keys(), n=1)
-        lines.append(f"{key!r}" + (f" (did you mean {near[0]!r}?)" if near else ""))
-    raise ConfigError(f"{where}: unknown key {', '.join(lines)}; a key that nothing reads would change nothing")
+    unknown = [f"unknown key {key!r}.{did_you_mean(key, known_keys())}" for key in values if key not in known_keys()]
+    if unknown:
+        raise ConfigError(f"{where}: {' '.join(unknown)} Nothing reads it, so it would change nothing.")
 
 
 @cache
@@ -185,10 +212,10 @@ def _recbole_keys() -> set[str]:
     folder = Path((spec.submodule_search_locations or [""])[0] if spec else "")
     keys: set[str] = set()
     for path in folder.rglob("*.py"):
-        keys.update(re.findall(r"""config\[["'](\w+)["']\]""", path.read_text(encoding="utf-8")))
+        keys.update(re.findall(r"""config\[\s*["'](\w+)["']\s*\]""", path.read_text(encoding="utf-8")))
     for path in folder.joinpath("properties").rglob("*.yaml"):
         if path.stem not in ("url", "kg_url"):
-            keys.update(re.findall(r"^(\w+):", path.read_text(encoding="utf-8"), flags=re.M))
+            keys.update(re.findall(r"^([\w-]+)\s*:", path.read_text(encoding="utf-8"), flags=re.M))
     return keys
 
 

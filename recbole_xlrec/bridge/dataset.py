@@ -45,7 +45,7 @@ class XLDatasetMixin(_Base):
     """See `xl_dataset`. Everything is computed on first use, and shared by the parts of a split."""
 
     def __init__(self, config: Any) -> None:
-        self._shared: dict[str, Any] = {}  # copied by reference into the train, validation and test parts
+        self._shared: dict[Any, Any] = {}  # copied by reference into the train, validation and test parts
         self.encode_seconds = {"encode": 0.0}
         super().__init__(config)
 
@@ -148,16 +148,18 @@ class XLDatasetMixin(_Base):
         return np.unique(self.inter_feat[self.iid_field].numpy())
 
     def item_texts(self) -> list[str]:
-        """The text of each item by internal id; the padding item's is empty.
+        """The text of each item by internal id; empty for the padding item and for those that training may not see.
 
         Raises:
             DataError: If items have no text and ``missing_text`` is not ``empty``.
         """
         ids, texts = catalogue_texts(self.folder, self.dataset_name, self.config["text_template"])
         where = self.folder / f"{self.dataset_name}.text"
-        ids, texts = with_missing(where, ids, texts, self.item_ids[1:].tolist(), self.config["missing_text"])
+        visible = self.item_ids[self.visible_items].tolist()
+        ids, texts = with_missing(where, ids, texts, visible, self.config["missing_text"])
         by_id = dict(zip(ids, texts, strict=True))
-        return ["", *(by_id[item] for item in self.item_ids[1:])]
+        seen = {item: by_id[item] for item in visible}
+        return [seen.get(item, "") for item in self.item_ids]
 
     def item_feature(self, field: str) -> list[list[str]]:
         """The values of one column of the item file, by internal id; several where the column is a ``token_seq``."""
@@ -169,7 +171,9 @@ class XLDatasetMixin(_Base):
         return [cell.split(" ") if several else [cell] for cell in cells]
 
     def text_vectors(self) -> NDArray[np.float32]:
-        """(items, width) encoded texts by internal id, whitened as configured; the padding item's row is zero.
+        """(items, width) encoded texts by internal id, whitened as configured.
+
+        The rows of the padding item and of the items that training may not see are zero.
 
         The whitening is fitted on this part's own items only, so that no other part leaks into it.
         """
@@ -178,19 +182,23 @@ class XLDatasetMixin(_Base):
         return whitening.apply(vectors)
 
     def _raw_vectors(self) -> NDArray[np.float32]:
-        if "vectors" not in self._shared:
+        visible = self.visible_items
+        key = ("vectors", visible.tobytes())
+        if key not in self._shared:
             started = time.perf_counter()
             stored = catalogue_vectors(
                 self.folder,
                 self.dataset_name,
                 EncoderOptions.from_config(self.config),
-                wanted=self.item_ids[1:].tolist(),
+                wanted=self.item_ids[visible].tolist(),
+                whole=self.config["protocol"] != "single",
                 show_progress=bool(self.config["show_progress"]),
             )
-            padding = np.zeros((1, stored.shape[1]), dtype=np.float32)
-            self._shared["vectors"] = np.concatenate([padding, stored])  # (items, width)
+            vectors = np.zeros((self.item_num, stored.shape[1]), dtype=np.float32)  # (items, width)
+            vectors[visible] = stored
+            self._shared[key] = vectors
             self.encode_seconds["encode"] += time.perf_counter() - started
-        return self._shared["vectors"]
+        return self._shared[key]
 
 
 @contextmanager

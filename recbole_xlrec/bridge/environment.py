@@ -13,8 +13,18 @@ from typing import Any
 import torch
 
 PACKAGES = (
-    "recbole_xlrec recbole torch numpy scipy pandas scikit-learn sentence-transformers transformers polars langcodes"
-).split()
+    "recbole_xlrec",
+    "recbole",
+    "torch",
+    "numpy",
+    "scipy",
+    "pandas",
+    "scikit-learn",
+    "sentence-transformers",
+    "transformers",
+    "polars",
+    "langcodes",
+)
 EXTRAS = {
     "peft": "peft",
     "detect": "lingua-language-detector",

@@ -11,11 +11,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from recbole_xlrec.bridge.checkpoint import from_plain, to_plain
+from recbole_xlrec.bridge.checkpoint import to_plain
 from recbole_xlrec.data.files import replacing
 from recbole_xlrec.errors import DataError
-
-_TENSOR = "__tensor__"
 
 
 def save_model(model: Any, path: str | os.PathLike[str]) -> None:
@@ -35,34 +33,39 @@ def load_model(model: Any, path: str | os.PathLike[str]) -> None:
     """
     try:
         with safe_open(str(path), framework="pt") as stored:
+            names = stored.keys()
             tree = json.loads(stored.metadata()["tree"])
-            tree = _put_tensors(tree, {name: stored.get_tensor(name) for name in stored.keys()})
+            tree = _put_tensors(tree, {name: stored.get_tensor(name) for name in names})
         model.load_state_dict(tree["state_dict"])
-    except (OSError, SafetensorError, KeyError, TypeError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} cannot be read as a model: {error}") from error
     except RuntimeError as error:
         raise DataError(f"{path} does not fit this model: {error}") from error
-    model.load_other_parameter(from_plain(tree["other_parameter"]))
+    model.load_other_parameter(tree["other_parameter"])  # unpacked by the shim of `compat`
 
 
 def _take_tensors(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
-    """The tree as JSON, each tensor replaced by its name; keys are kept in lists, since JSON has string keys only."""
+    """The tree as JSON, which has lists and string keys only: each container and tensor says what it is."""
     if isinstance(value, torch.Tensor):
         name = str(len(tensors))
         tensors[name] = value.detach().cpu().contiguous().clone()
-        return {_TENSOR: name}
+        return {"tensor": name}
     if isinstance(value, dict):
-        return {"keys": list(value), "values": [_take_tensors(entry, tensors) for entry in value.values()]}
+        pairs = [list(value), list(value.values())]
+        return {"dict": [[_take_tensors(entry, tensors) for entry in part] for part in pairs]}
     if isinstance(value, (list, tuple)):
-        return [_take_tensors(entry, tensors) for entry in value]
+        return {type(value).__name__: [_take_tensors(entry, tensors) for entry in value]}
     return value
 
 
 def _put_tensors(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
-    if isinstance(value, dict) and _TENSOR in value:
-        return tensors[value[_TENSOR]]
-    if isinstance(value, dict):
-        return dict(zip(value["keys"], [_put_tensors(entry, tensors) for entry in value["values"]], strict=True))
-    if isinstance(value, list):
-        return [_put_tensors(entry, tensors) for entry in value]
-    return value
+    if not isinstance(value, dict):
+        return value
+    ((kind, content),) = value.items()
+    if kind == "tensor":
+        return tensors[content]
+    if kind == "dict":
+        keys, values = ([_put_tensors(entry, tensors) for entry in part] for part in content)
+        return dict(zip(keys, values, strict=True))
+    entries = [_put_tensors(entry, tensors) for entry in content]
+    return tuple(entries) if kind == "tuple" else entries

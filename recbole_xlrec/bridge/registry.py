@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import importlib.util
 import sys
 from functools import cache
@@ -12,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from recbole_xlrec.data.hints import did_you_mean
 from recbole_xlrec.errors import ConfigError
 
 PACKAGE = Path(__file__).parents[1]
@@ -153,7 +153,4 @@ def check_model(name: object) -> str:
         return name
     if not isinstance(name, str):
         raise ConfigError(f"a model is given by its name, found {name!r}")
-    lower = {known.lower(): known for known in models}
-    near = [lower[match] for match in difflib.get_close_matches(name.lower(), lower, n=3)]
-    hint = f"did you mean {' or '.join(near)}?" if near else "`recbole-xlrec models` lists all."
-    raise ConfigError(f"unknown model {name!r}: {hint}")
+    raise ConfigError(f"unknown model {name!r}.{did_you_mean(name, models, n=3)} `recbole-xlrec models` lists all.")

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,10 +27,15 @@ METRICS, RANKING, MODEL, CONFIG = "metrics.json", "ranking.npz", "model.safetens
 CHECKPOINT = "checkpoint.pth"
 HISTORY, ENVIRONMENT, LOG = "history.jsonl", "environment.json", "log.txt"
 
-#: What changes where, when or how loudly a run is made, and not its result.
+#: What changes where, when or how loudly a run is made, and not its result; of several processes, all but the first are
+#: told by RecBole to be quiet.
 _NO_IDENTITY = frozenset(
-    "run_path run_folder rerun show_progress state data_path checkpoint_dir gpu_id use_gpu device log_wandb wandb_project "
-    "worker keep_model config_files nproc world_size ip port offset local_rank single_spec".split()
+    {
+        *("run_path", "run_folder", "rerun", "keep_model", "data_path", "checkpoint_dir", "config_files"),
+        *("show_progress", "state", "verbose", "log_wandb", "wandb_project"),
+        *("gpu_id", "use_gpu", "device", "worker"),
+        *("nproc", "world_size", "ip", "port", "offset", "local_rank", "single_spec"),
+    }
 )
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -43,7 +49,7 @@ def data_hashes(folder: Path, name: str) -> dict[str, str]:
 
 
 def run_name(config: Mapping[str, Any], hashes: Mapping[str, str]) -> str:
-    """``<protocol>-<seed>-<hash>``; the hash changes with any setting, data file or version that can change the result."""
+    """``<protocol>-<seed>-<hash>``; the hash changes with any setting, data file or version that can matter."""
     values = config_values({key: value for key, value in config.items() if key not in _NO_IDENTITY})
     versions = {"recbole_xlrec": recbole_xlrec.__version__, "recbole": version("recbole")}
     identity = json.dumps([values, dict(hashes), versions], sort_keys=True, default=str)
@@ -90,7 +96,8 @@ def writing(folder: Path) -> Iterator[Path]:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise DataError(
-            f"another process is writing the run {folder}; wait for it to end, or change the seed, the settings or run_path"
+            f"another process is writing the run {folder}; wait for it to end, or change the seed, the settings or "
+            "run_path"
         ) from error
     try:
         shutil.rmtree(partial, ignore_errors=True)
@@ -129,7 +136,9 @@ def _log_to(path: Path) -> Iterator[None]:
     try:
         yield
     except Exception:
-        logging.getLogger(__name__).exception("the run failed")
+        # Into the file alone: on the terminal the error itself is enough
+        place = (__name__, logging.ERROR, __file__, 0, "the run failed", (), sys.exc_info())
+        handler.handle(logging.LogRecord(*place))
         raise
     finally:
         root.removeHandler(handler)

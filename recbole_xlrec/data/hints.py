@@ -1,4 +1,4 @@
-"""The nearest known name, for error messages."""
+"""The nearest known names, for error messages."""
 
 from __future__ import annotations
 
@@ -6,14 +6,22 @@ import difflib
 from collections.abc import Iterable
 
 
-def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """Ends an error message with the known name nearest to a wrong one, or with nothing.
+def did_you_mean(name: object, known: Iterable[str], n: int = 1) -> str:
+    """Ends an error message with the known names nearest to a wrong one in any case, or with nothing.
+
+    Args:
+        name: What was found.
+        known: What there is.
+        n: How many names at most.
 
     Example:
         >>> did_you_mean("tokn", ["token", "float"])
         " Did you mean 'token'?"
+        >>> did_you_mean("TOKN", ["token", "token_seq", "float"], n=2)
+        " Did you mean 'token' or 'token_seq'?"
         >>> did_you_mean("xyz", ["token", "float"])
         ''
     """
-    near = difflib.get_close_matches(str(name), list(known), n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    spelled = {entry.lower(): entry for entry in known}
+    near = [repr(spelled[match]) for match in difflib.get_close_matches(str(name).lower(), spelled, n=n)]
+    return f" Did you mean {' or '.join(near)}?" if near else ""

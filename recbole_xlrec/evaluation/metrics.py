@@ -18,7 +18,7 @@ Values = NDArray[np.float64]
 
 def hit(hits: Hits, targets: Counts) -> Values:
     """1 where any target is listed."""
-    return hits.any(axis=1).astype(np.float64)
+    return np.asarray(hits.any(axis=1), dtype=np.float64)
 
 
 def recall(hits: Hits, targets: Counts) -> Values:
@@ -28,7 +28,7 @@ def recall(hits: Hits, targets: Counts) -> Values:
 
 def precision(hits: Hits, targets: Counts) -> Values:
     """Share of the list that is a target."""
-    return hits.mean(axis=1)
+    return np.asarray(hits.mean(axis=1))
 
 
 def mrr(hits: Hits, targets: Counts) -> Values:

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from recbole_xlrec.errors import DataError
 from recbole_xlrec.text.encoders.ngram import NgramEncoder
 
 
@@ -19,8 +20,14 @@ def lexical_rows(texts: Sequence[str], ngrams: tuple[int, int]) -> sp.csr_matrix
     return encoder.encode_sparse(texts)
 
 
-def feature_rows(values: Sequence[Sequence[str]]) -> sp.csr_matrix:
-    """Tf-idf weighted values of one item feature, (items, distinct values), rows of length 1 where there is a value."""
+def feature_rows(values: Sequence[Sequence[str]], name: str = "the feature") -> sp.csr_matrix:
+    """Tf-idf weighted values of one item feature, (items, distinct values), rows of length 1 where there is a value.
+
+    Raises:
+        DataError: If no item has a value.
+    """
+    if not any(value for found in values for value in found):
+        raise DataError(f"{name}: no item has a value. Leave it out of feature_fields")
     weigh = TfidfVectorizer(analyzer=lambda found: [value for value in found if value], dtype=np.float32)
     return weigh.fit_transform(values)
 

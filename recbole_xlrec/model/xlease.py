@@ -24,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 from recbole.model.abstract_recommender import GeneralRecommender
 from recbole.utils import InputType, ModelType
+from scipy.linalg import lapack
 from sklearn.preprocessing import normalize
 from torch import nn
 
@@ -108,7 +109,7 @@ def zero_diagonal_regression(gram: Matrix, penalty: float) -> Matrix:
         factor = scipy.linalg.cholesky(gram.T, lower=False, overwrite_a=True, check_finite=False)
     except np.linalg.LinAlgError as error:
         raise ConfigError("the regression cannot be solved: raise reg_weight, or set precision: float64") from error
-    invert = scipy.linalg.get_lapack_funcs("potri", (factor,))
+    invert = lapack.spotri if gram.dtype == np.float32 else lapack.dpotri
     inverse, info = invert(factor, lower=0, overwrite_c=1)  # upper triangle of P
     if info != 0:
         raise ConfigError("the regression cannot be solved: raise reg_weight, or set precision: float64")
@@ -150,16 +151,21 @@ def _dtype(precision: str) -> type:
 
 
 def _text_rows(config: Any, dataset: Any, items: NDArray[np.int64]) -> sp.csr_matrix | None:
-    """(active, width) rows of n-grams, features and vectors; a row's squared length is the sum of their weights."""
+    """(active, width) rows of n-grams, features and vectors; a row's squared length is the sum of their weights.
+
+    N-grams and values are counted over these items only, so that what training may not see changes nothing.
+    """
     blocks: list[tuple[float, sp.csr_matrix]] = []
     if config["lexical_weight"] > 0:
-        lexical = [(1.0, lexical_rows(dataset.item_texts(), tuple(config["lexical_ngrams"])))]
+        texts = dataset.item_texts()
+        lexical = [(1.0, lexical_rows([texts[item] for item in items], tuple(config["lexical_ngrams"])))]
         for field in config["feature_fields"]:
-            lexical.append((config["feature_weight"], feature_rows(dataset.item_feature(field))))
+            values = dataset.item_feature(field)
+            lexical.append((config["feature_weight"], feature_rows([values[item] for item in items], field)))
         blocks.append((config["lexical_weight"], normalize(stack(lexical))))
     if config["semantic_weight"] > 0:
-        blocks.append((config["semantic_weight"], normalize(sp.csr_matrix(dataset.text_vectors()))))
-    return stack([(weight**0.5, block) for weight, block in blocks])[items] if blocks else None
+        blocks.append((config["semantic_weight"], normalize(sp.csr_matrix(dataset.text_vectors()[items]))))
+    return stack([(weight**0.5, block) for weight, block in blocks]) if blocks else None
 
 
 def _add_translated(gram: Matrix, histories: sp.csr_matrix, rows: sp.csr_matrix, config: Any, dataset: Any) -> None:

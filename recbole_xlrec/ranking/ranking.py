@@ -50,7 +50,9 @@ class Ranking(NamedTuple):
 def merge_rankings(parts: Sequence[Ranking]) -> Ranking:
     """Puts rankings of different queries together; a query that occurs again is dropped."""
     widest = max(part.target_ids.shape[1] for part in parts)
-    padded = [np.pad(part.target_ids, ((0, 0), (0, widest - part.target_ids.shape[1]))) for part in parts]
+    padded = [
+        np.pad(part.target_ids, ((0, 0), (0, widest - part.target_ids.shape[1])), constant_values="") for part in parts
+    ]
     joined = [np.concatenate([part[field] for part in parts]) for field in (0, 1, 2, 4)]
     query_ids, item_ids, scores, languages = joined
     first = np.sort(np.unique(query_ids, return_index=True)[1])

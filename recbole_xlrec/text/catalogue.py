@@ -24,6 +24,9 @@ from recbole_xlrec.text.vectors import Vectors
 
 logger = logging.getLogger(__name__)
 
+#: Encoders that learn from the very texts they encode, so that every text has a part in every vector.
+LEARNING = ("ngram",)
+
 Template = str | Mapping[str, str] | None
 
 
@@ -82,7 +85,12 @@ def _item_columns(path: Path) -> pd.DataFrame | None:
 
 
 def catalogue_vectors(
-    folder: Path, name: str, options: EncoderOptions, wanted: Sequence[str], show_progress: bool = False
+    folder: Path,
+    name: str,
+    options: EncoderOptions,
+    wanted: Sequence[str],
+    whole: bool = True,
+    show_progress: bool = False,
 ) -> NDArray[np.float32]:
     """The vectors of some items; those of the whole catalogue are encoded on first use and kept on disk.
 
@@ -91,6 +99,7 @@ def catalogue_vectors(
         name: The dataset's name.
         options: The encoder.
         wanted: Item ids.
+        whole: Whether an encoder that learns from texts learns from the whole catalogue, or from the wanted items only.
         show_progress: Shows a progress bar while encoding.
 
     Returns:
@@ -105,16 +114,24 @@ def catalogue_vectors(
         ids, vectors = load_vectors(path)
         ids, vectors = _without_filtered(folder / f"{name}.{ITEM}", ids, vectors, wanted)
         return match_vectors(wanted, ids, vectors, path, "ignore" if options.extra_vectors == "ignore" else "error")
-    stored = encode_catalogue(folder, name, options, wanted, show_progress)
+    stored = encode_catalogue(folder, name, options, wanted, whole or options.encoder not in LEARNING, show_progress)
     return match_vectors(wanted, stored.ids, np.asarray(stored.matrix, dtype=np.float32), stored.path, "ignore")
 
 
 def encode_catalogue(
-    folder: Path, name: str, options: EncoderOptions, wanted: Sequence[str] = (), show_progress: bool = False
+    folder: Path,
+    name: str,
+    options: EncoderOptions,
+    wanted: Sequence[str] = (),
+    whole: bool = True,
+    show_progress: bool = False,
 ) -> Vectors:
-    """Encodes the whole catalogue, or opens its vectors where that was done before; see `catalogue_vectors`."""
+    """Encodes the catalogue, or opens its vectors where that was done before; see `catalogue_vectors`."""
     ids, texts = catalogue_texts(folder, name, options.text_template)
     ids, texts = with_missing(folder / f"{name}.{TEXT}", ids, texts, wanted, options.missing_text)
+    if not whole:
+        by_id = dict(zip(ids, texts, strict=True))
+        ids, texts = list(wanted), [by_id[item] for item in wanted]
     return VectorStore(folder).encode(ids, texts, _encoder(options), None, show_progress=show_progress)
 
 

@@ -177,7 +177,7 @@ def _render_all(rows: pd.DataFrame, parts: list[Part]) -> list[str]:
             (f"{text}{between}{value}{after}" if text else f"{before}{value}{after}") if value else text
             for text, value in zip(texts, _clean_column(rows, field), strict=True)
         ]
-    return [unicodedata.normalize("NFC", " ".join(text.split())) for text in texts]
+    return [text if text.isascii() else unicodedata.normalize("NFC", text) for text in map(str.strip, texts)]
 
 
 def _clean_column(rows: pd.DataFrame, field: str) -> list[str]:
