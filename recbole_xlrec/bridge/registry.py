@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import sys
+import warnings
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -134,7 +135,9 @@ def _source(module: str) -> Path:
 
 
 def _describe(name: str, family: str, path: Path, source: str) -> ModelInfo:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Python, on escape sequences in RecBole's docstrings
+        tree = ast.parse(path.read_text(encoding="utf-8"))
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name.lower() == name.lower()]
     if not classes:
         return ModelInfo(name, family, source, "")

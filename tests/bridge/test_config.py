@@ -68,8 +68,8 @@ def test_a_model_whose_package_is_missing_says_what_to_type(monkeypatch: pytest.
         monkeypatch.setitem(sys.modules, name, None)
     for name in [name for name in sys.modules if name.startswith("recbole.model.exlib_recommender")]:
         monkeypatch.delitem(sys.modules, name)
-    with pytest.raises(ConfigError, match=r"lightgbm needs a package that is missing. Type: pip install \w+"):
-        _config("lightgbm")
+    with pytest.raises(ConfigError, match=r"LightGBM needs a package that is missing. Type: pip install \w+"):
+        _config("LightGBM")
 
 
 def test_a_dataset_must_be_named() -> None:

@@ -179,6 +179,11 @@ def test_each_model_is_listed_once_ours_first_with_a_line_on_what_it_is() -> Non
         assert "\n" not in models[name].summary
 
 
+def test_reading_recboles_sources_warns_of_nothing(recwarn: pytest.WarningsRecorder) -> None:
+    available_models.__wrapped__()
+    assert not list(recwarn)
+
+
 def test_every_listed_name_is_the_class_that_recbole_looks_for() -> None:
     package = Path(recbole.__file__).parent
     for info in available_models().values():

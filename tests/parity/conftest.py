@@ -25,8 +25,9 @@ def write_cut(folder: Path) -> None:
     """Writes a k-core of few users and items with everything that a RecBole model may want to read."""
     folder.mkdir()
     inter, item, user, kg, link = (_read(suffix) for suffix in ("inter", "item", "user", "kg", "link"))
-    inter = _core(inter[_most(inter, "item_id", ITEMS) & inter["item_id:token"].isin(link["item_id:token"])])
-    inter = _core(inter[_most(inter, "user_id", USERS)])
+    popular = inter["item_id:token"].value_counts().sort_index().nlargest(ITEMS).index
+    inter = inter[inter["item_id:token"].isin(popular.intersection(link["item_id:token"]))]
+    inter = _core(inter[inter["user_id:token"].astype(int) <= USERS])
     item = item[item["item_id:token"].isin(inter["item_id:token"])]
     link = link[link["item_id:token"].isin(inter["item_id:token"])]
     kg = kg[kg["head_id:token"].isin(link["entity_id:token"])]
@@ -46,11 +47,6 @@ def write_cut(folder: Path) -> None:
 
 def _read(suffix: str) -> pd.DataFrame:
     return pd.read_csv(ML_100K / f"ml-100k.{suffix}", sep="\t", dtype=str, keep_default_na=False)
-
-
-def _most(inter: pd.DataFrame, column: str, count: int) -> pd.Series:
-    ids = inter[f"{column}:token"]
-    return ids.isin(ids.value_counts(sort=True).sort_index(kind="stable").nlargest(count).index)
 
 
 def _core(inter: pd.DataFrame) -> pd.DataFrame:
