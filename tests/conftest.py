@@ -88,10 +88,10 @@ def ml100k() -> Path:
 
 @pytest.fixture(scope="session")
 def ml_cut(ml100k: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A `data_path` that holds `ml-cut`, the first 80 users and 120 films of ml-100k; languages en and de by user."""
+    """A `data_path` that holds `ml-cut`, the first 200 films and users 2 to 80 (the first has rated them all) of ml-100k; languages en and de by user."""
     folder, source = tmp_path_factory.mktemp("data"), ml100k / "ml-100k"
     events = read_atomic(source / "ml-100k.inter")
-    events = events[(events["user_id"].astype(int) <= 80) & (events["item_id"].astype(int) <= 120)]
+    events = events[events["user_id"].astype(int).between(2, 80) & (events["item_id"].astype(int) <= 200)]
     films = read_atomic(source / "ml-100k.item").query("item_id in @events.item_id")
     users = read_atomic(source / "ml-100k.user").query("user_id in @events.user_id")
     users = users.assign(language=["en" if int(user) % 2 else "de" for user in users["user_id"]])

@@ -40,14 +40,14 @@ def to_plain(value: Any) -> Any:
     """
     if value is None or (isinstance(value, (*_SCALARS, torch.Tensor)) and not isinstance(value, (Enum, np.generic))):
         return value
+    for kind, pack in _PACKERS.items():  # before Mapping: a DOK matrix is one too
+        if isinstance(value, kind):
+            return pack(value)
     if isinstance(value, Mapping):
         return {to_plain(key): to_plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
         plain = [to_plain(entry) for entry in value]
         return plain if isinstance(value, list) else tuple(plain)
-    for kind, pack in _PACKERS.items():
-        if isinstance(value, kind):
-            return pack(value)
     raise _unwritable(value)
 
 
@@ -77,8 +77,10 @@ def config_values(config: Mapping[str, Any]) -> dict[str, Any]:
 def _plain_setting(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.name
+    if isinstance(value, np.generic):
+        return value.item() if isinstance(value.item(), _SCALARS) else str(value)
     if value is None or isinstance(value, _SCALARS):
-        return value.item() if isinstance(value, np.generic) else value
+        return value
     if isinstance(value, Mapping):
         return {str(key): _plain_setting(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):

@@ -15,12 +15,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from recbole.data.dataset import dataset as recbole_dataset
+from recbole.utils import FeatureSource
 
 from recbole_xlrec.data.atomic import read_atomic, read_header
 from recbole_xlrec.data.columns import INTER, ITEM
 from recbole_xlrec.data.hints import did_you_mean
 from recbole_xlrec.data.language_index import LanguageIndex, read_language_index
-from recbole_xlrec.data.tables import require_columns
+from recbole_xlrec.data.rows import MISSING_NUMBERS, is_plain
+from recbole_xlrec.data.tables import duplicate_check, require_columns
 from recbole_xlrec.errors import ConfigError, DataError, sample
 from recbole_xlrec.text.catalogue import EncoderOptions, catalogue_texts, catalogue_vectors, with_missing
 from recbole_xlrec.text.whitening import fit_whitening
@@ -72,11 +74,17 @@ class XLDatasetMixin(_Base):
         super()._load_inter_feat(token, dataset_path)
 
     def _load_feat(self, filepath: str, source: Any) -> pd.DataFrame:
+        if self.config["field_separator"] == "\t" and not is_plain(Path(filepath), len(read_header(filepath))):
+            read_atomic(filepath)  # says which line does not fit the header; pandas would cut or fill it up
         try:
             with _every_word_kept():
-                return super()._load_feat(filepath, source)
-        except (pd.errors.ParserError, UnicodeDecodeError) as error:
+                feat = super()._load_feat(filepath, source)
+        except ValueError as error:
             raise DataError(f"{filepath} cannot be read as an atomic file: {error}") from error
+        key = {FeatureSource.USER: self.uid_field, FeatureSource.ITEM: self.iid_field}.get(source)
+        if feat is not None and key in feat:
+            duplicate_check(feat, [key], str(filepath))  # RecBole would keep the first
+        return feat
 
     # --- protocol ----------------------------------------------------------------------------------------------
 
@@ -145,7 +153,7 @@ class XLDatasetMixin(_Base):
     @property
     def training_items(self) -> NDArray[np.int64]:
         """Internal ids of the items in this part's interactions, sorted."""
-        return np.unique(self.inter_feat[self.iid_field].numpy())
+        return np.unique(np.asarray(self.inter_feat[self.iid_field]))
 
     def item_texts(self) -> list[str]:
         """The text of each item by internal id; empty for the padding item and for those that training may not see.
@@ -203,11 +211,12 @@ class XLDatasetMixin(_Base):
 
 @contextmanager
 def _every_word_kept() -> Iterator[None]:
-    """RecBole's reader takes `NA`, `None`, `null` for missing, and pandas' slow engine; here only an empty cell is."""
+    """RecBole's reader takes tokens such as `NA` or `null` for missing, and pandas' slow engine; here they are kept."""
 
     def read_csv(path: str, **options: Any) -> pd.DataFrame:
         exact = {"engine": "c", "float_precision": "round_trip", "low_memory": False}
-        return pd.read_csv(path, **{**options, **exact}, keep_default_na=False, na_values=[""])
+        missing = {name: [""] if kind is str else list(MISSING_NUMBERS) for name, kind in options["dtype"].items()}
+        return pd.read_csv(path, **{**options, **exact}, keep_default_na=False, na_values=missing)
 
     stock = recbole_dataset.pd
     recbole_dataset.pd = SimpleNamespace(read_csv=read_csv)

@@ -67,7 +67,7 @@ def read_metrics(folder: Path) -> dict[str, Any]:
         return dict(json.loads((folder / METRICS).read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise DataError(f"{folder} holds no finished run: there is no {METRICS}") from error
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise DataError(f"{folder / METRICS} is broken: {error}") from error
 
 

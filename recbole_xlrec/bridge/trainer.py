@@ -130,6 +130,8 @@ class XLTrainerMixin(_Base):
             scores.masked_fill_(other.to(scores.device), -torch.inf)
         if self.recorder is not None:
             self.recorder.add(user_ids, scores, positive_u, positive_i)
+        if self._limits is not None:
+            _put_lost_targets_last(scores, positive_u, positive_i)
         return interaction, scores, positive_u, positive_i
 
     def _neg_sample_batch_eval(self, batched_data: Any) -> Any:
@@ -140,6 +142,15 @@ class XLTrainerMixin(_Base):
             user_ids = interaction[self.config["USER_ID_FIELD"]][torch.from_numpy(first)]
             self.recorder.add(user_ids, scores, positive_u, positive_i)
         return interaction, scores, positive_u, positive_i
+
+
+def _put_lost_targets_last(scores: torch.Tensor, positive_u: Any, positive_i: Any) -> None:
+    """Keeps targets that are no candidates out of RecBole's lists, which it fills up with items of score -inf."""
+    lost = torch.isneginf(scores[positive_u, positive_i])  # (targets,)
+    if lost.any():
+        others = torch.isneginf(scores)  # (batch, items)
+        others[positive_u[lost.cpu()], positive_i[lost.cpu()]] = False
+        scores.masked_fill_(others, torch.finfo(scores.dtype).min)
 
 
 class RankingRecorder:

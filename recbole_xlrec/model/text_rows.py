@@ -14,7 +14,7 @@ from recbole_xlrec.text.encoders.ngram import NgramEncoder
 
 
 def lexical_rows(texts: Sequence[str], ngrams: tuple[int, int]) -> sp.csr_matrix:
-    """Tf-idf weighted character n-grams of each text, (items, n-grams), rows of length 1; an empty text's row is zero."""
+    """Tf-idf weighted character n-grams of each text, (items, n-grams), rows of length 1; 0 for an empty text."""
     encoder = NgramEncoder(min_n=ngrams[0], max_n=ngrams[1])
     encoder.fit([text for text in texts if text])
     return encoder.encode_sparse(texts)

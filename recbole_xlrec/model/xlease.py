@@ -4,8 +4,8 @@ EASE (Steck, WWW 2019, https://arxiv.org/abs/1905.03375) regresses every item on
 Text as extra rows of that regression is due to the item-side variants of SLIM (Ning and Karypis, RecSys 2012, "SSLIM2")
 and to CEASE / Add-EASE (Jeunen, Van Balen and Goethals, RecSys 2020). Where we differ, and why:
 
-* The text rows are character n-grams, item features and, if wanted, vectors of a multilingual encoder, each with a weight.
-  They score items that nobody has met yet.
+* The text rows are character n-grams, item features and, if wanted, vectors of a multilingual encoder, each with a
+  weight. They score items that nobody has met yet.
 * Text rows alone do not carry co-consumption over to another language: to the regression, users of another language are
   users who did not want our items. So every history is also *translated*: each of its items is replaced by its
   counterpart in each other language, the mutual nearest neighbour by text, and the translated histories are more rows,
@@ -40,8 +40,8 @@ class XLEASE(GeneralRecommender):
     """Joint item-item regression of interactions and text over all languages.
 
     Fitting takes one Cholesky factorisation and one triangular inverse of an (items, items) matrix, as one symmetric
-    positive-definite solve does: time grows with items³, memory is two such matrices and a half. 10,000 items take about
-    one GB in float32.
+    positive-definite solve does: time grows with items³, memory is two such matrices and a half. 10,000 items take
+    about one GB in float32.
 
     Raises:
         ConfigError: If the fit needs more than ``max_memory_gb``; says how many GB.
@@ -60,11 +60,12 @@ class XLEASE(GeneralRecommender):
         histories = dataset.inter_matrix(form="csr")[:, items].astype(dtype)  # (users, active)
         histories.data[:] = 1  # one event or many: the history is a set
         self.histories = histories
-        gram = (histories.T @ histories).toarray()  # (active, active)
+        gram = np.zeros((len(items), len(items)), dtype=dtype)  # (active, active)
+        _add_gram(gram, histories)
         rows = _text_rows(config, dataset, items)
         if rows is not None:
             _add_translated(gram, histories, rows, config, dataset)
-            gram += (rows @ rows.T).toarray()
+            _add_gram(gram, rows.T.tocsr())
         self.register_buffer("active", torch.from_numpy(items), persistent=False)
         self.weights = torch.from_numpy(zero_diagonal_regression(gram, config["reg_weight"])).to(self.device)
         self.other_parameter_name = ["weights"]
@@ -136,11 +137,12 @@ def check_memory(items: int, dtype: type, limit_gb: float) -> None:
     Raises:
         ConfigError: Says how many GB are needed.
     """
-    needed = 2.5 * items**2 * np.dtype(dtype).itemsize / 1e9
+    needed = 1.5 * items**2 * np.dtype(dtype).itemsize / 1e9
     if needed > limit_gb:
         raise ConfigError(
             f"XLEASE needs about {needed:.1f} GB for {items} items in {np.dtype(dtype).name}, and max_memory_gb is "
-            f"{limit_gb}. Raise it if there is that much, filter rare items (item_inter_num_interval), or take XLProfile"
+            f"{limit_gb}. Raise it if there is that much, filter rare items (item_inter_num_interval), "
+            "or take XLProfile"
         )
 
 
@@ -166,6 +168,13 @@ def _text_rows(config: Any, dataset: Any, items: NDArray[np.int64]) -> sp.csr_ma
     if config["semantic_weight"] > 0:
         blocks.append((config["semantic_weight"], normalize(sp.csr_matrix(dataset.text_vectors()[items]))))
     return stack([(weight**0.5, block) for weight, block in blocks]) if blocks else None
+
+
+def _add_gram(gram: Matrix, rows: sp.csr_matrix, block: int = 1024) -> None:
+    """Adds rowsᵀ rows of (rows, active) block by block: the sparse product is nearly dense, and larger than a dense one."""
+    columns = rows.T.tocsr()  # (active, rows)
+    for start in range(0, len(gram), block):
+        gram[start : start + block] += (columns[start : start + block] @ rows).toarray()
 
 
 def _add_translated(gram: Matrix, histories: sp.csr_matrix, rows: sp.csr_matrix, config: Any, dataset: Any) -> None:

@@ -119,7 +119,7 @@ def test_an_unquoted_no_where_a_language_is_meant_is_refused_with_advice(text: s
 
 def test_an_unquoted_no_on_the_command_line_is_refused_too() -> None:
     _, settings = parse(["--protocol=single", "--protocol_language=no"])
-    with pytest.raises(ConfigError, match="protocol_language: .*boolean"):
+    with pytest.raises(ConfigError, match=r"protocol_language: .*boolean"):
         _config(**settings)
 
 
@@ -132,7 +132,7 @@ def test_what_is_no_language_is_refused(language: Any, why: str) -> None:
 def test_templates_are_named_by_languages_in_standard_form_once_each() -> None:
     template = _config(text_template={"DE": "{title}", "default": "{title}. {genres}"})["text_template"]
     assert template == {"de": "{title}", "default": "{title}. {genres}"}
-    with pytest.raises(ConfigError, match="text_template: .*twice"):
+    with pytest.raises(ConfigError, match=r"text_template: .*twice"):
         _config(text_template={"DE": "{title}", "de": "{title}"})
 
 

@@ -73,7 +73,7 @@ def test_a_file_of_another_shape_does_not_fit_and_changes_nothing_else(tmp_path:
     save_model(_Model(1), tmp_path / "model.safetensors")
     other = _Model(2, width=7)
     matrix = other.matrix
-    with pytest.raises(DataError, match=r"model\.safetensors does not fit this model: .*size mismatch"):
+    with pytest.raises(DataError, match=r"(?s)model\.safetensors does not fit this model: .*size mismatch"):
         load_model(other, tmp_path / "model.safetensors")
     assert other.matrix is matrix
 

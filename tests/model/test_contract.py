@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,7 +39,7 @@ def lab(
     tmp_path_factory: pytest.TempPathFactory,
     copy_toy: Callable[[Path], Path],
     toy_config: Path,
-) -> Iterator[Lab]:
+) -> Lab:
     folder = tmp_path_factory.mktemp(request.param)
     chosen = {"data_path": str(copy_toy(folder)), "show_progress": False, "ranking_k": ALL_ITEMS, "state": "ERROR"}
     runs = [run(request.param, "toy", [toy_config], {**chosen, "run_path": str(folder / name)}) for name in ("a", "b")]
@@ -48,7 +48,7 @@ def lab(
     parts = data_preparation(settings, build_dataset(settings))
     model = _build(settings, parts)
     load_model(model, runs[0].folder / "model.safetensors")
-    yield Lab(settings, parts, model.eval(), runs)
+    return Lab(settings, parts, model.eval(), runs)
 
 
 def _build(settings: Any, parts: Any) -> Any:

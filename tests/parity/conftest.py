@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +15,7 @@ import pytest
 import recbole
 
 ML_100K = Path(recbole.__file__).parent / "dataset_example" / "ml-100k"
-CORE, ITEMS, USERS, WIDTH = 5, 200, 150, 16
+CORE, ITEMS, USERS, WIDTH = 5, 150, 100, 16
 
 
 @pytest.fixture(scope="session")
@@ -62,3 +67,25 @@ def _vectors(name: str, ids: list[str]) -> pd.DataFrame:
     values = np.random.default_rng(0).normal(size=(len(ids), WIDTH)).round(4)
     cells = [" ".join(map(str, row)) for row in values]
     return pd.DataFrame({f"{name}_id:token": ids, f"{name}_emb:float_seq": cells})
+
+
+@pytest.fixture
+def stock(tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Runs stock RecBole in a process and a working directory of its own; see `stock.py`."""
+
+    def run(
+        model: str, dataset: str, config: Mapping[str, Any], config_files: Sequence[str] = (), register: bool = False
+    ) -> dict[str, Any]:
+        job = {
+            "model": model,
+            "dataset": dataset,
+            "config": dict(config),
+            "config_files": list(config_files),
+            "register": register,
+        }
+        command = [sys.executable, str(Path(__file__).with_name("stock.py")), json.dumps(job)]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-4000:]
+        return json.loads(done.stdout.splitlines()[-1])
+
+    return run

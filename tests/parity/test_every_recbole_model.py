@@ -87,7 +87,7 @@ def settings_of(name: str, family: str, data_path: Path, run_path: Path) -> dict
 def evaluate_from_file(name: str, chosen: dict[str, Any], path: Path, seed: int) -> dict[str, float]:
     """Builds the model anew with another seed's weights, restores it from its file, and evaluates it."""
     settings = XLConfig(name, "cut", config_dict=chosen)
-    settings["checkpoint_dir"] = str(path.parent)
+    settings["run_folder"] = settings["checkpoint_dir"] = str(path.parent)
     init_seed(settings["seed"], settings["reproducibility"])
     parts = data_preparation(settings, build_dataset(settings))
     init_seed(settings["seed"] + seed, settings["reproducibility"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,9 @@ def test_a_folder_of_the_vector_store_is_read(tmp_path: Path) -> None:
     ids, vectors = load_vectors(stored.path)
     assert ids == IDS
     assert np.array_equal(vectors, stored.matrix.astype(np.float32))
+    os.truncate(stored.path / "ids.txt", (stored.path / "ids.txt").stat().st_size - 2)
+    with pytest.raises(DataError, match="cut short"):
+        load_vectors(stored.path)
 
 
 @pytest.mark.parametrize(
