@@ -19,7 +19,9 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
 
 
-COMMANDS = [line for block in blocks("bash") for line in block.splitlines() if line.startswith(".venv/bin/recbole-xlrec")]
+COMMANDS = [
+    line for block in blocks("bash") for line in block.splitlines() if line.startswith(".venv/bin/recbole-xlrec")
+]
 
 
 @pytest.fixture

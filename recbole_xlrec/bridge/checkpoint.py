@@ -166,7 +166,7 @@ def _unpack_bytes(packed: dict[str, Any], _: Any) -> np.ndarray:
 
 def _unpack_objects(packed: dict[str, Any], _: Any) -> np.ndarray:
     array = np.empty(len(packed["data"]), dtype=object)
-    for place, entry in enumerate(packed["data"]):  # one by one: NumPy would take equally long lists for columns
+    for place, entry in enumerate(packed["data"]):  # one by one: an entry may be a sequence itself
         array[place] = from_plain(entry)
     return _shaped(array, packed)
 

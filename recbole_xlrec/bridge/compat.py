@@ -133,10 +133,16 @@ def _ray_stand_ins() -> dict[str, ModuleType]:
         return {}
 
     def refuse(name: str) -> Any:
+        if name.startswith("__"):  # a question about the module, as `hasattr(module, "__file__")`
+            raise AttributeError(name)
         raise ImportError(reason)
+
+    def report(*_: Any, **metrics: Any) -> None:
+        """Does nothing, as ray's own outside of a tuning session; so RecBole's `objective_function` works alone."""
 
     ray, tune_stand_in = ModuleType("ray"), ModuleType("ray.tune")
     tune_stand_in.__getattr__ = refuse  # type: ignore[method-assign]
+    tune_stand_in.report = report  # type: ignore[attr-defined]
     ray.tune = tune_stand_in  # type: ignore[attr-defined]
     return {"ray": ray, "ray.tune": tune_stand_in}
 

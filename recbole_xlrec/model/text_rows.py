@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -38,14 +39,14 @@ def stack(blocks: Sequence[tuple[float, sp.csr_matrix]]) -> sp.csr_matrix:
 
 
 def counterparts(
-    rows: sp.csr_matrix, languages: NDArray[np.int64], similarity: float, block: int = 4096
+    gram: NDArray[np.floating[Any]], languages: NDArray[np.int64], similarity: float, block: int = 4096
 ) -> sp.csr_matrix:
     """Pairs the items of each two languages that are each other's nearest by cosine.
 
     Mutual nearest neighbours keep precision where a nearest neighbour alone would pair everything.
 
     Args:
-        rows: (items, width), rows of length 1 or 0.
+        gram: (items, items) inner products of the items' text rows.
         languages: (items,) language codes; code 0 belongs to no language and is paired with nothing.
         similarity: Pairs at or below this cosine are dropped.
         block: Items of one language compared at a time; bounds the memory.
@@ -53,33 +54,41 @@ def counterparts(
     Returns:
         (items, items) of zeros and ones, symmetric: 1 where two items of different languages are counterparts.
     """
+    lengths = np.sqrt(gram.diagonal())
+    scale = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)  # (items,)
     members = [np.flatnonzero(languages == code) for code in np.unique(languages[languages > 0])]
     left: list[NDArray[np.int64]] = []
     right: list[NDArray[np.int64]] = []
     for first, ours in enumerate(members):
         for theirs in members[first + 1 :]:
-            ours_paired, theirs_paired = _mutual_nearest(rows[ours], rows[theirs], similarity, block)
-            left.append(ours[ours_paired])
-            right.append(theirs[theirs_paired])
+            ours_paired, theirs_paired = _mutual_nearest(gram, scale, ours, theirs, similarity, block)
+            left.append(ours_paired)
+            right.append(theirs_paired)
     source = np.concatenate([*left, *right]) if left else np.zeros(0, dtype=np.int64)
     target = np.concatenate([*right, *left]) if left else source
     ones = np.ones(len(source), dtype=np.float32)
-    return sp.csr_matrix((ones, (source, target)), shape=(rows.shape[0], rows.shape[0]))
+    return sp.csr_matrix((ones, (source, target)), shape=gram.shape)
 
 
 def _mutual_nearest(
-    ours: sp.csr_matrix, theirs: sp.csr_matrix, similarity: float, block: int
+    gram: NDArray[np.floating[Any]],
+    scale: NDArray[np.floating[Any]],
+    ours: NDArray[np.int64],
+    theirs: NDArray[np.int64],
+    similarity: float,
+    block: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    nearest = np.zeros(ours.shape[0], dtype=np.int64)
-    best = np.full(theirs.shape[0], similarity, dtype=np.float32)
-    back = np.full(theirs.shape[0], -1, dtype=np.int64)
-    for start in range(0, ours.shape[0], block):
-        dense = (ours[start : start + block] @ theirs.T).toarray()  # (block, theirs)
-        nearest[start : start + block] = dense.argmax(axis=1)
-        rows = dense.argmax(axis=0)
-        values = dense[rows, np.arange(dense.shape[1])]
+    nearest = np.zeros(len(ours), dtype=np.int64)  # of each of ours, a place in theirs
+    best = np.full(len(theirs), similarity, dtype=scale.dtype)
+    back = np.full(len(theirs), -1, dtype=np.int64)  # of each of theirs, a place in ours
+    for start in range(0, len(ours), block):
+        part = ours[start : start + block]
+        cosines = gram[np.ix_(part, theirs)] * scale[theirs] * scale[part, None]  # (block, theirs)
+        nearest[start : start + block] = cosines.argmax(axis=1)
+        rows = cosines.argmax(axis=0)
+        values = cosines[rows, np.arange(len(theirs))]
         better = values > best
         best[better], back[better] = values[better], rows[better] + start
-    theirs_paired = np.flatnonzero(back >= 0)
-    mutual = nearest[back[theirs_paired]] == theirs_paired
-    return back[theirs_paired[mutual]], theirs_paired[mutual]
+    paired = np.flatnonzero(back >= 0)
+    mutual = paired[nearest[back[paired]] == paired]
+    return ours[back[mutual]], theirs[mutual]

@@ -61,11 +61,11 @@ class XLEASE(GeneralRecommender):
         histories.data[:] = 1  # one event or many: the history is a set
         self.histories = histories
         gram = np.zeros((len(items), len(items)), dtype=dtype)  # (active, active)
-        _add_gram(gram, histories)
         rows = _text_rows(config, dataset, items)
         if rows is not None:
-            _add_translated(gram, histories, rows, config, dataset)
             _add_gram(gram, rows.T.tocsr())
+            _add_translated(gram, histories, config, dataset)
+        _add_gram(gram, histories)
         self.register_buffer("active", torch.from_numpy(items), persistent=False)
         self.weights = torch.from_numpy(zero_diagonal_regression(gram, config["reg_weight"])).to(self.device)
         self.other_parameter_name = ["weights"]
@@ -170,20 +170,32 @@ def _text_rows(config: Any, dataset: Any, items: NDArray[np.int64]) -> sp.csr_ma
     return stack([(weight**0.5, block) for weight, block in blocks]) if blocks else None
 
 
-def _add_gram(gram: Matrix, rows: sp.csr_matrix, block: int = 1024) -> None:
-    """Adds rowsᵀ rows of (rows, active) block by block: the sparse product is nearly dense, and larger than a dense one."""
-    columns = rows.T.tocsr()  # (active, rows)
+def _add_gram(gram: Matrix, rows: sp.csr_matrix, share: float = 0.05, block: int = 1024) -> None:
+    """Adds rowsᵀ rows to the Gram matrix, block by block.
+
+    Rows that more than a `share` of the items have, as "the", fill the product: for them a dense product is faster. The
+    others' stays sparse, in blocks, since a sparse matrix that is nearly full is larger than a dense one.
+    """
+    full = np.diff(rows.indptr) > share * len(gram)  # (rows,)
+    common, rest = rows[full], rows[~full]
+    for start in range(0, common.shape[0], block):
+        dense = common[start : start + block].toarray()  # (block, active)
+        gram += dense.T @ dense
+    columns = rest.T.tocsr()  # (active, rest)
     for start in range(0, len(gram), block):
-        gram[start : start + block] += (columns[start : start + block] @ rows).toarray()
+        gram[start : start + block] += (columns[start : start + block] @ rest).toarray()
 
 
-def _add_translated(gram: Matrix, histories: sp.csr_matrix, rows: sp.csr_matrix, config: Any, dataset: Any) -> None:
-    """Adds the Gram matrix of every history written in each other language; its items meet in that language only."""
+def _add_translated(gram: Matrix, histories: sp.csr_matrix, config: Any, dataset: Any) -> None:
+    """Adds every history written in each other language, whose items meet in that language only.
+
+    `gram` is that of the text rows alone as yet: the counterparts are read off it.
+    """
     languages = dataset.languages
     if config["transfer_weight"] <= 0 or languages is None or languages.items is None:
         return
     codes = languages.items[dataset.visible_items]  # (active,)
-    translated = histories @ counterparts(normalize(rows), codes, config["transfer_similarity"])  # (users, active)
+    translated = histories @ counterparts(gram, codes, config["transfer_similarity"])  # (users, active)
     for code in np.unique(codes):
         members = np.flatnonzero(codes == code)
         part = translated[:, members]  # (users, members)

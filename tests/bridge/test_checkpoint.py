@@ -51,7 +51,7 @@ def _same(left: Any, right: Any) -> bool:
             return all(map(_same, left.ravel().tolist(), right.ravel().tolist()))
         return alike and left.tobytes() == right.tobytes()
     if isinstance(left, torch.Tensor):
-        return left.dtype == right.dtype and left.shape == right.shape and bool(torch.equal(left, right))
+        return _same(left.numpy(), right.numpy())
     return bool(left == right or (left != left and right != right))
 
 
@@ -155,6 +155,9 @@ def test_arrays_of_unusual_layout_come_back_with_their_values() -> None:
 
 
 def test_equally_long_lists_in_an_object_array_stay_lists() -> None:
+    pairs = np.empty(2, dtype=object)
+    pairs[0], pairs[1] = [1, 2], [3, 4]
+    assert _same(_through_a_file(pairs), pairs)
     array = np.empty((2, 2), dtype=object)
     array[0, 0], array[0, 1], array[1, 0], array[1, 1] = [1, 2], [3, 4], (5,), np.ones(2)
     assert _same(_through_a_file(array), array)

@@ -181,7 +181,7 @@ def test_using_ray_where_it_is_absent_says_what_to_type(monkeypatch: pytest.Monk
     module = _import_quick_start(monkeypatch)
     assert not [name for name in sys.modules if name.partition(".")[0] == "ray"]
     with pytest.raises(ImportError, match=r'pip install "setuptools<81" "ray\[tune\]<=2\.6\.3"'):
-        module.tune.report(score=1)
+        module.tune.run(None)
     with pytest.raises(ImportError):
         import ray  # noqa: F401
 
@@ -207,7 +207,7 @@ def test_a_ray_that_breaks_on_import_stays_as_it_was(tmp_path: Path, monkeypatch
 
     module = _import_quick_start(monkeypatch)
     with pytest.raises(ImportError, match=r"AttributeError: np\.bool8.*pip install"):
-        module.tune.report(score=1)
+        module.tune.run(None)
     assert sys.modules["ray"] is ray
     assert ray.real
     monkeypatch.delitem(sys.modules, "ray")

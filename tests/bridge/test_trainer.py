@@ -165,7 +165,7 @@ def test_value_metrics_are_computed_and_nothing_is_ranked(ml_cut: Path) -> None:
 
 def test_a_sequential_model_of_recbole_has_a_ranking(ml_cut: Path) -> None:
     config = {"MAX_ITEM_LIST_LENGTH": 10, "train_neg_sample_args": None, "metric_decimal_place": 8}
-    found = _run("SASRec", ml_cut, **config, n_layers=1, train_batch_size=512)
+    found = _run("SASRec", ml_cut, **config, n_layers=1, n_heads=1, hidden_size=16, inner_size=32)
     ranking = _ranking(found)
     assert len(set(ranking.query_ids)) == len(ranking.query_ids)
     assert found.metrics["test"] == pytest.approx(overall(ranking, METRICS, [1, 5, 10]), abs=1e-7)

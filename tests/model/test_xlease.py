@@ -57,7 +57,7 @@ def test_a_matrix_that_is_not_positive_definite_is_a_config_error(gram: np.ndarr
 
 def test_a_fit_beyond_the_memory_allowed_is_refused_and_names_the_gb() -> None:
     check_memory(20_000, np.float32, 4.0)
-    with pytest.raises(ConfigError, match=r"needs about 8\.0 GB for 20000 items in float64, and max_memory_gb is 4"):
+    with pytest.raises(ConfigError, match=r"needs about 4\.8 GB for 20000 items in float64, and max_memory_gb is 4"):
         check_memory(20_000, np.float64, 4.0)
 
 

@@ -1,7 +1,7 @@
 """Runs stock RecBole in a process of its own: `python stock.py '<json>'`, and prints what came of it as JSON.
 
-The JSON has `model`, `dataset`, `config_files`, `config`, and `register`: whether our models are registered, or only the
-compatibility shims applied.
+The JSON has `model`, `dataset`, `config_files`, `config`, and `register`: whether our models are registered, or only
+the compatibility shims applied.
 """
 
 from __future__ import annotations

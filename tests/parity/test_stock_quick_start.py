@@ -46,7 +46,8 @@ def test_stock_quick_start_and_our_runner_agree_on_xlease(
 @without_ray
 def test_stock_quick_start_runs_bpr_without_ray_and_reloads_the_best_model(stock: Stock, ml_100k_cut: Path) -> None:
     seen = run_bpr(stock, "cut", ml_100k_cut)
-    assert seen["ray"] is None and not seen["tune_is_ray's"]
+    assert seen["ray"] is None
+    assert not seen["tune_is_ray's"]
     assert seen["reloaded"] == ["Trainer"]
     assert 0 < seen["test"]["recall@10"] < 1
 
@@ -62,4 +63,6 @@ def test_stock_quick_start_sees_the_real_ray_where_it_is_installed(
     stock: Stock, toy: Path, toy_config: Path, ml_100k_cut: Path
 ) -> None:
     for seen in (run_xlease(stock, toy, toy_config), run_bpr(stock, "cut", ml_100k_cut)):
-        assert seen["ray"] and seen["tune_is_ray's"] and seen["reloaded"]
+        assert seen["ray"]
+        assert seen["tune_is_ray's"]
+        assert seen["reloaded"]
