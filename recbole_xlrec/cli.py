@@ -1,7 +1,7 @@
 """The command line: RecBole's flags run a model; a verb does the rest.
 
-``recbole-xlrec --model=XLEASE --dataset=ml-100k-xl`` takes what ``run_recbole.py`` takes. Nothing heavy is imported before
-a verb needs it, so that ``--help`` is there at once.
+``recbole-xlrec --model=XLEASE --dataset=ml-100k-xl`` takes what ``run_recbole.py`` takes. Nothing heavy is imported
+before a verb needs it, so that ``--help`` is there at once.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ app = typer.Typer(
 
     `recbole-xlrec --model=XLEASE --dataset=ml-100k-xl --config_files=dataset_configs/ml-100k-xl.yaml --seed=2021`
 
-    Any `--key=value` sets a key of the configuration; `--nproc`, `--world_size`, `--ip`, `--port`, `--group_offset` work as
-    in RecBole. Or use one of the commands below.""",
+    Any `--key=value` sets a key of the configuration; `--nproc`, `--world_size`, `--ip`, `--port`, `--group_offset`
+    work as in RecBole. Or use one of the commands below.""",
 )
 
 DataPath = Annotated[Path, typer.Option(help="Folder of the datasets.")]

@@ -82,7 +82,7 @@ class XLDatasetMixin(_Base):
         except ValueError as error:
             raise DataError(f"{filepath} cannot be read as an atomic file: {error}") from error
         key = {FeatureSource.USER: self.uid_field, FeatureSource.ITEM: self.iid_field}.get(source)
-        if feat is not None and key in feat:
+        if feat is not None and key is not None and key in feat:
             duplicate_check(feat, [key], str(filepath))  # RecBole would keep the first
         return feat
 

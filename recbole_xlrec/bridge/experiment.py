@@ -33,6 +33,7 @@ from recbole_xlrec.bridge.run_folder import (
     MODEL,
     RANKING,
     data_hashes,
+    encoder_hash,
     partial_folder,
     read_metrics,
     run_name,
@@ -86,7 +87,10 @@ def run(
     """
     register()
     settings = XLConfig(model, dataset, config_files, config)
-    hashes = data_hashes(Path(settings["data_path"]), settings["dataset"])
+    hashes = {
+        **data_hashes(Path(settings["data_path"]), settings["dataset"], settings["additional_feat_suffix"] or ()),
+        **encoder_hash(settings["encoder"]),
+    }
     name = run_name(settings.final_config_dict, hashes)
     folder = Path(settings["run_path"], settings["dataset"], settings["model"], name)
     if (folder / METRICS).is_file() and not settings["rerun"]:

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from recbole_xlrec.bridge.environment import version
 from recbole_xlrec.data.columns import INTER, ITEM, TEXT, USER
 from recbole_xlrec.data.files import file_hash, replacing
 from recbole_xlrec.errors import DataError
+from recbole_xlrec.text.encoders.model_files import folder_sha256
+from recbole_xlrec.text.encoders.registry import ENCODERS, file_path, is_file_spec
 
 METRICS, RANKING, MODEL, CONFIG = "metrics.json", "ranking.npz", "model.safetensors", "config.yaml"
 CHECKPOINT = "checkpoint.pth"
@@ -40,12 +42,21 @@ _NO_IDENTITY = frozenset(
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def data_hashes(folder: Path, name: str) -> dict[str, str]:
-    """SHA-256 of each of a dataset's files that a run can read."""
-    parts = sorted(
-        path for path in folder.glob(f"{name}.*") if path.suffix[1:] in (INTER, ITEM, USER, TEXT, "kg", "link")
-    )
+def data_hashes(folder: Path, name: str, more: Iterable[str] = ()) -> dict[str, str]:
+    """SHA-256 of each of a dataset's files that a run can read; `more` are suffixes beyond the usual ones."""
+    known = {INTER, ITEM, USER, TEXT, "kg", "link", *more}
+    parts = sorted(path for path in folder.glob(f"{name}.*") if path.suffix[1:] in known)
     return {path.name: file_hash(path) for path in parts}
+
+
+def encoder_hash(spec: str) -> dict[str, str]:
+    """SHA-256 of an encoder that is a file or folder on this machine; nothing for a name on the hub."""
+    if spec in ENCODERS:
+        return {}
+    path = file_path(spec) if is_file_spec(spec) else Path(spec).expanduser()
+    if path.is_dir():
+        return {spec: folder_sha256(path)}
+    return {spec: file_hash(path)} if path.is_file() else {}
 
 
 def run_name(config: Mapping[str, Any], hashes: Mapping[str, str]) -> str:

@@ -60,7 +60,7 @@ class XLEASE(GeneralRecommender):
         histories = dataset.inter_matrix(form="csr")[:, items].astype(dtype)  # (users, active)
         histories.data[:] = 1  # one event or many: the history is a set
         self.histories = histories
-        gram = np.zeros((len(items), len(items)), dtype=dtype)  # (active, active)
+        gram: Matrix = np.zeros((len(items), len(items)), dtype=dtype)  # (active, active)
         rows = _text_rows(config, dataset, items)
         if rows is not None:
             _add_gram(gram, rows.T.tocsr())

@@ -21,6 +21,7 @@ from typing import Any
 
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
+from recbole_xlrec.data.files import file_hash
 from recbole_xlrec.errors import ConfigError, DataError, EncoderError, sample
 from recbole_xlrec.text.chunks import ChunkedEncoding
 from recbole_xlrec.text.encoders.base import TextEncoder
@@ -30,7 +31,6 @@ from recbole_xlrec.text.vectors import (
     META,
     VECTORS,
     Vectors,
-    file_sha256,
     read_folder,
     sync_folder,
     write_ids,
@@ -171,7 +171,7 @@ def _assemble(work: ChunkedEncoding, folder: Path, request: _Request) -> None:
     work.assemble(folder / VECTORS)
     write_ids(folder / IDS, request.ids)
     sizes = {"n": len(request.ids), "dim": work.dim, "dtype": "float16"}
-    write_meta(folder / META, {**request.described, **sizes, "vectors_sha256": file_sha256(folder / VECTORS)})
+    write_meta(folder / META, {**request.described, **sizes, "vectors_sha256": file_hash(folder / VECTORS)})
     sync_folder(folder)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recbole_xlrec.data.files import file_hash
 from recbole_xlrec.errors import DataError
 
 FORMAT_VERSION = 1
@@ -66,7 +66,7 @@ def read_folder(folder: Path, verify: bool = True) -> tuple[Vectors, dict[str, A
             f"{folder}: {META} promises {meta['dtype']} {expected}; {VECTORS} is {matrix.dtype} {matrix.shape}, {IDS} "
             f"has {len(ids)} ids. {_REMEDY}"
         )
-    if verify and file_sha256(folder / VECTORS) != meta["vectors_sha256"]:
+    if verify and file_hash(folder / VECTORS) != meta["vectors_sha256"]:
         raise DataError(f"{folder / VECTORS}: changed since it was written (its hash differs). {_REMEDY}")
     return Vectors(ids, matrix, folder, folder.name), meta
 
@@ -132,15 +132,6 @@ def sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def file_sha256(path: Path) -> str:
-    """Hashes a file block by block."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _read_meta(path: Path) -> dict[str, Any]:

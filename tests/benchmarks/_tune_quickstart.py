@@ -44,7 +44,7 @@ ROWS: dict[str, tuple[str, dict[str, list[Any]], bool]] = {
         {
             "embedding_size": [32, 64, 128],
             "learning_rate": [0.002, 0.005, 0.01, 0.02],
-            "epochs": [60],
+            "epochs": [40],
             "eval_step": [5],
             "stopping_step": [2],
         },

@@ -37,8 +37,6 @@ def test_a_metric_equals_that_of_recbole(name: str, hits: np.ndarray, more: list
     config = {"topk": [8], "metric_decimal_place": 10}
     np.int, np.float = int, float  # type: ignore[attr-defined]  # what RecBole's Config sets
     expected = metrics_dict[name](config)
-    if name in ("recall", "ndcg", "map"):
-        values = expected.metric_info(hits, targets)
-    else:
-        values = expected.metric_info(hits)
+    arguments = (hits, targets) if name in ("recall", "ndcg", "map") else (hits,)
+    values = expected.metric_info(*arguments)
     np.testing.assert_allclose(METRICS[name](hits[:, :k], targets), values[:, k - 1])
