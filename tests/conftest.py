@@ -88,7 +88,7 @@ def ml100k() -> Path:
 
 @pytest.fixture(scope="session")
 def ml_cut(ml100k: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A `data_path` that holds `ml-cut`, the first 200 films and users 2 to 80 (the first has rated them all) of ml-100k; languages en and de by user."""
+    """A `data_path` that holds `ml-cut`: 200 films of ml-100k, users 2 to 80 (1 rated all); languages en and de."""
     folder, source = tmp_path_factory.mktemp("data"), ml100k / "ml-100k"
     events = read_atomic(source / "ml-100k.inter")
     events = events[events["user_id"].astype(int).between(2, 80) & (events["item_id"].astype(int) <= 200)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -69,22 +69,13 @@ def _vectors(name: str, ids: list[str]) -> pd.DataFrame:
     return pd.DataFrame({f"{name}_id:token": ids, f"{name}_emb:float_seq": cells})
 
 
-@pytest.fixture
-def stock(tmp_path: Path) -> Callable[..., dict[str, Any]]:
+@pytest.fixture(scope="session")
+def stock(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[dict[str, Any]]]:
     """Runs stock RecBole in a process and a working directory of its own; see `stock.py`."""
 
-    def run(
-        model: str, dataset: str, config: Mapping[str, Any], config_files: Sequence[str] = (), register: bool = False
-    ) -> dict[str, Any]:
-        job = {
-            "model": model,
-            "dataset": dataset,
-            "config": dict(config),
-            "config_files": list(config_files),
-            "register": register,
-        }
-        command = [sys.executable, str(Path(__file__).with_name("stock.py")), json.dumps(job)]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    def run(start: str, *jobs: dict[str, Any]) -> list[dict[str, Any]]:
+        command = [sys.executable, str(Path(__file__).with_name("stock.py")), start, json.dumps(jobs)]
+        done = subprocess.run(command, cwd=tmp_path_factory.mktemp("stock"), capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-4000:]
         return json.loads(done.stdout.splitlines()[-1])
 

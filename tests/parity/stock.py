@@ -1,7 +1,7 @@
-"""Runs stock RecBole in a process of its own: `python stock.py '<json>'`, and prints what came of it as JSON.
+"""Runs stock RecBole in a process of its own: `python stock.py register '<jobs>'`; the last line printed is JSON.
 
-The JSON has `model`, `dataset`, `config_files`, `config`, and `register`: whether our models are registered, or only
-the compatibility shims applied.
+The first word is `register`, to make our models known, or `shims`, to apply the compatibility shims and nothing else.
+Jobs are a JSON list of objects with the arguments of `run_recbole`; what came of each is printed as such a list.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import sys
 from typing import Any
 
 
-def main(job: dict[str, Any]) -> dict[str, Any]:
-    """Runs the job with RecBole's own `run_recbole`."""
-    if job["register"]:
+def main(start: str, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Runs the jobs with RecBole's own `run_recbole`."""
+    if start == "register":
         import recbole_xlrec
 
         recbole_xlrec.register()
@@ -21,13 +21,17 @@ def main(job: dict[str, Any]) -> dict[str, Any]:
         from recbole_xlrec.bridge import compat
 
         compat.apply()
+    return [run(job) for job in jobs]
 
+
+def run(job: dict[str, Any]) -> dict[str, Any]:
+    """One job: its test metrics, and what is worth knowing of the way there."""
     import torch
     from recbole.quick_start import quick_start
     from recbole.trainer import Trainer
 
     seen: dict[str, Any] = {"ray": getattr(sys.modules.get("ray"), "__version__", None), "reloaded": []}
-    seen["tune_is_ray's"] = getattr(quick_start.tune, "__file__", None) is not None
+    seen["real_tune"] = hasattr(quick_start.tune, "__file__")
     count_flops, evaluate = quick_start.get_flops, Trainer.evaluate
 
     def get_flops(*args: Any, **options: Any) -> Any:
@@ -42,12 +46,14 @@ def main(job: dict[str, Any]) -> dict[str, Any]:
         return evaluate(self, *args, **options)
 
     quick_start.get_flops, Trainer.evaluate = get_flops, noted
-    result = quick_start.run_recbole(job["model"], job["dataset"], job["config_files"], job["config"])
-    seen["test"] = {name: float(value) for name, value in result["test_result"].items()}
-    return seen
+    try:
+        result = quick_start.run_recbole(**job)
+    finally:
+        quick_start.get_flops, Trainer.evaluate = count_flops, evaluate
+    return {**seen, "test": {name: float(value) for name, value in result["test_result"].items()}}
 
 
 if __name__ == "__main__":
-    (argument,) = sys.argv[1:]
+    start, jobs = sys.argv[1:]
     sys.argv = sys.argv[:1]  # RecBole's Config reads it
-    print(json.dumps(main(json.loads(argument))))
+    print(json.dumps(main(start, json.loads(jobs))))
