@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import yaml
 from recbole.data import data_preparation
 from recbole.utils import ModelType, get_model, get_trainer, init_seed
+from torch import nn
 
 from recbole_xlrec.bridge.checkpoint import config_values
 from recbole_xlrec.bridge.config import XLConfig
@@ -207,7 +208,9 @@ def _write_results(
 ) -> None:
     if ranking is not None:
         save_ranking(ranking, folder / RANKING)
-    if settings["keep_model"]:
+    if settings["keep_model"] and isinstance(
+        trainer.model, nn.Module
+    ):  # tree models lie there in their library's format
         save_model(trainer.model, folder / MODEL)
     (folder / CHECKPOINT).unlink(missing_ok=True)  # the same weights once more, with the optimizer
     write_json(folder / METRICS, metrics)

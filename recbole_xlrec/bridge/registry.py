@@ -142,7 +142,7 @@ def _describe(name: str, family: str, path: Path, source: str) -> ModelInfo:
     if not classes:
         return ModelInfo(name, family, source, "")
     summary = (ast.get_docstring(classes[0]) or "").split("\n\n")[0].split(". ")[0]
-    return ModelInfo(classes[0].name, family, source, " ".join(summary.split()).rstrip("."))
+    return ModelInfo(classes[0].name, family, source, " ".join(summary.replace("`", "").split()).rstrip("."))
 
 
 def check_model(name: object) -> str:

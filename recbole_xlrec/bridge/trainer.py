@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from recbole.data.dataloader import FullSortEvalDataLoader
 from recbole.trainer import trainer as recbole_trainer
+from recbole.utils import EvaluatorType
 from torch.utils.tensorboard import SummaryWriter
 
 from recbole_xlrec.errors import ConfigError
@@ -136,7 +137,7 @@ class XLTrainerMixin(_Base):
 
     def _neg_sample_batch_eval(self, batched_data: Any) -> Any:
         interaction, scores, positive_u, positive_i = super()._neg_sample_batch_eval(batched_data)
-        if self.recorder is not None and scores.dim() == 2:
+        if self.recorder is not None and self.config["eval_type"] == EvaluatorType.RANKING:
             user_rows = batched_data[1]  # (rows,), the query of each candidate row
             first = np.unique(np.asarray(user_rows), return_index=True)[1]
             user_ids = interaction[self.config["USER_ID_FIELD"]][torch.from_numpy(first)]

@@ -43,7 +43,7 @@ ROWS: dict[str, tuple[str, dict[str, list[Any]], bool]] = {
         "BPR",
         {
             "embedding_size": [32, 64, 128],
-            "learning_rate": [0.002, 0.005, 0.01, 0.02],
+            "learning_rate": [0.001, 0.002, 0.005, 0.01],
             "epochs": [40],
             "eval_step": [5],
             "stopping_step": [2],
