@@ -1,4 +1,4 @@
-"""``ml-100k-xl``, the quick-start data: five storefronts in five languages, from the ml-100k inside the recbole package.
+"""``ml-100k-xl``, the quick-start data: five storefronts in five languages, from the ml-100k of the recbole package.
 
 A user belongs to the storefront ``LANGUAGES[user_id mod 5]`` and sees that storefront's editions (``de:50``) under
 their release titles there. No item id is shared by two storefronts, so that only text connects them.

@@ -26,6 +26,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 #: Raised whenever the same options begin to give other vectors.
 ALGORITHM = 1
+#: Words whose n-grams are remembered: most words of a catalogue are few.
+_WORDS_KEPT = 1 << 16
 SVD_ITERATIONS = 2  # up to 8 take longer and rank alike, within the noise of one split
 
 #: Hangul letters and syllables, Han with its radicals, kana and their extensions.
@@ -152,19 +155,19 @@ def make_analyzer(min_n: int, max_n: int) -> Callable[[str], list[str]]:
         [' ab', 'ab ', ' ab ', '東', '京', '東京']
     """
 
+    @lru_cache(maxsize=_WORDS_KEPT)
+    def ngrams(run: str, lowest: int) -> tuple[str, ...]:
+        length = len(run)
+        # A word shorter than the shortest n-gram counts once, whole.
+        sizes = range(min(lowest, length), min(max_n, length) + 1)
+        return tuple(run[start : start + n] for n in sizes for start in range(length - n + 1))
+
     def analyze(text: str) -> list[str]:
         text = unicodedata.normalize("NFKC", text).lower()
         has_cjk = not text.isascii() and _HAS_CJK.search(text) is not None
         found: list[str] = []
         for run in _RUNS.findall(text) if has_cjk else text.split():
-            if has_cjk and _HAS_CJK.match(run):
-                lowest = 1
-            else:
-                run, lowest = f" {run} ", min_n
-            length = len(run)
-            # A word shorter than the shortest n-gram counts once, whole.
-            for n in range(min(lowest, length), min(max_n, length) + 1):
-                found += [run[start : start + n] for start in range(length - n + 1)]
+            found += ngrams(run, 1) if has_cjk and _HAS_CJK.match(run) else ngrams(f" {run} ", min_n)
         return found
 
     return analyze
