@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 #: Raised whenever the same options begin to give other vectors.
 ALGORITHM = 1
 #: Words whose n-grams are remembered: most words of a catalogue are few.
-_WORDS_KEPT = 1 << 16
+_WORDS_KEPT = 1 << 13
 SVD_ITERATIONS = 2  # up to 8 take longer and rank alike, within the noise of one split
 
 #: Hangul letters and syllables, Han with its radicals, kana and their extensions.
