@@ -69,7 +69,9 @@ def recency_weights(dataset: Any, half_life: float) -> sp.csr_matrix:
     users, items = events[dataset.uid_field].numpy(), events[dataset.iid_field].numpy()
     weights = np.ones(len(users), dtype=np.float32)
     if half_life > 0 and dataset.time_field in events:
-        order = np.lexsort((-events[dataset.time_field].numpy(), users))  # each user's latest first; stable
+        listed = np.arange(len(users))
+        # Each user's latest first; of two at one time the one listed later counts as later.
+        order = np.lexsort((-listed, -events[dataset.time_field].numpy(), users))
         first = np.searchsorted(users[order], users[order])  # (events,) where each event's user begins
-        weights[order] = 0.5 ** ((np.arange(len(users)) - first) / half_life)
+        weights[order] = 0.5 ** ((listed - first) / half_life)
     return sp.csr_matrix((weights, (users, items)), shape=(dataset.user_num, dataset.item_num))

@@ -38,10 +38,12 @@ def test_an_item_counts_half_after_half_life_interactions(fit: Callable[..., Any
     assert not weights.loc["[PAD]"].any()
 
 
-def test_items_met_at_one_time_keep_their_order_and_repeated_ones_add_up(fit: Callable[..., Any], encoder: str) -> None:
+def test_of_items_met_at_one_time_the_one_listed_later_is_later_and_repeats_add_up(
+    fit: Callable[..., Any], encoder: str
+) -> None:
     events = [("u", "b", 3), ("u", "a", 3), ("u", "d", 1), ("u", "a", 0), ("v", "c", 0)]
     weights = _weights(fit("XLProfile", {"inter": events}, encoder=encoder), 1.0)
-    assert weights.loc["u", ["b", "a", "d", "c"]].tolist() == [1.0, 0.5 + 0.125, 0.25, 0.0]
+    assert weights.loc["u", ["b", "a", "d", "c"]].tolist() == [0.5, 1.0 + 0.125, 0.25, 0.0]
 
 
 def test_without_timestamps_or_half_life_all_items_weigh_alike(fit: Callable[..., Any], encoder: str) -> None:
