@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+DATA = f"--data_path={ROOT / 'atomic_data'}"
+ENCODE_DATA = DATA.replace("_path", "-path")
 
 
 def call(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -48,18 +50,18 @@ def test_recboles_models_take_the_same_flags(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["--model=XLEAS", "--dataset=toy"], "did you mean"),
-        (["--model=BPR", "--dataset=ty", "--data_path=atomic_data"], "Did you mean 'toy'?"),
+        (["--model=BPR", "--dataset=ty", DATA], "Did you mean 'toy'?"),
         (["--model=BPR", "--dataset=toy", "--learning_rat=0.1"], "learning_rate"),
         (["--model=BPR", "--dataset=toy", "epochs=3"], "--key=value"),
         (["--model=BPR", "--dataset=toy", "--epochs=1", "--epochs=2"], "given twice"),
         (["--model=BPR", "--dataset=toy", "--config_files=nowhere.yaml"], "nowhere.yaml"),
-        (["--model=BPR", "--dataset=toy", "--data_path=atomic_data", "--nproc=2"], "CUDA devices"),
-        (["encode", "toy", "--encoder", "./no/such/model"], "./no/such/model"),
-        (["encode", "nothing"], "nothing"),
+        (["--model=BPR", "--dataset=toy", DATA, "--nproc=2"], "CUDA devices"),
+        (["encode", "toy", ENCODE_DATA, "--encoder", "./no/such/model"], "./no/such/model"),
+        (["encode", "nothing", ENCODE_DATA], "nothing"),
     ],
 )
-def test_a_mistake_is_one_message_that_says_what_to_do(arguments: list[str], message: str) -> None:
-    shown = call(*arguments)
+def test_a_mistake_is_one_message_that_says_what_to_do(arguments: list[str], message: str, tmp_path: Path) -> None:
+    shown = call(*arguments, cwd=tmp_path)
     assert shown.returncode == 2
     assert "Traceback" not in shown.stderr
     assert shown.stderr.startswith("error: ") or "\nerror: " in shown.stderr
