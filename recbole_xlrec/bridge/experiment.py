@@ -152,6 +152,7 @@ def _run_into(folder: Path, settings: Any, hashes: Mapping[str, str]) -> dict[st
         trainer, valid = _fit(folder, settings, parts)
     with watch("evaluate"):
         test, ranking = _evaluate(trainer, parts[2], settings)
+    trainer.tensorboard.close()  # its thread would go on writing after the folder has been renamed
     watch.seconds["encode"] = dataset.encode_seconds["encode"]
     watch.seconds["fit"] -= watch.seconds["encode"]
     metrics = {
