@@ -25,6 +25,7 @@ from recbole_xlrec.data.hints import did_you_mean
 from recbole_xlrec.data.languages import normalise_languages
 from recbole_xlrec.errors import ConfigError, DataError
 from recbole_xlrec.text.template import DEFAULT_KEY
+from recbole_xlrec.text.whitening import KINDS
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ _CHOICES = {
     "candidates": ("all", "language"),
     "missing_text": ("error", "empty"),
     "extra_vectors": ("error", "ignore"),
-    "whitening": ("none", "mean", "zca"),
+    "whitening": KINDS,
 }
 #: Keys that RecBole's launcher and Config read, but no YAML or argument list of RecBole's names.
 _LAUNCH_KEYS = frozenset(

@@ -209,9 +209,8 @@ def _write_results(
 ) -> None:
     if ranking is not None:
         save_ranking(ranking, folder / RANKING)
-    if settings["keep_model"] and isinstance(
-        trainer.model, nn.Module
-    ):  # tree models lie there in their library's format
+    # A tree model is no module; it lies there already, in its library's own format.
+    if settings["keep_model"] and isinstance(trainer.model, nn.Module):
         save_model(trainer.model, folder / MODEL)
     (folder / CHECKPOINT).unlink(missing_ok=True)  # the same weights once more, with the optimizer
     write_json(folder / METRICS, metrics)

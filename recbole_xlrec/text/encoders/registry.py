@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from recbole_xlrec.data.hints import did_you_mean
 from recbole_xlrec.errors import ConfigError, EncoderError
 from recbole_xlrec.text.encoders.base import TextEncoder
 from recbole_xlrec.text.encoders.ngram import NgramEncoder
@@ -44,9 +44,7 @@ def make_encoder(spec: str, **options: Any) -> TextEncoder:
         return _build(spec, ENCODERS[spec], options)
     if is_path(spec) or is_hub_name(spec):
         return _build(spec, lambda **known: SentenceEncoder(spec, **known), options, like=SentenceEncoder)
-    near = difflib.get_close_matches(spec, ENCODERS, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise EncoderError(f"encoder {spec!r} is not known.{hint} The choices are: {CHOICES}.")
+    raise EncoderError(f"encoder {spec!r} is not known.{did_you_mean(spec, ENCODERS)} The choices are: {CHOICES}.")
 
 
 def is_file_spec(spec: str) -> bool:
@@ -65,7 +63,6 @@ def _build(
     known = [name for name in inspect.signature(like or make).parameters if name != "name_or_path"]
     for name in options:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"It has {', '.join(known)}."
-            raise ConfigError(f"encoder {spec}: no option {name!r}. {hint}")
+            hint = did_you_mean(name, known) or f" It has {', '.join(known)}."
+            raise ConfigError(f"encoder {spec}: no option {name!r}.{hint}")
     return make(**options)
