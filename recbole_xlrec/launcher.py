@@ -52,7 +52,7 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, dict[str, Any]]
 
 
 def _settings(arguments: Sequence[str]) -> dict[str, Any]:
-    from recbole_xlrec.bridge.config import parse_value
+    from recbole_xlrec.data.yaml_files import parse_value
 
     settings: dict[str, Any] = {}
     for argument in arguments:

@@ -43,7 +43,7 @@ def quickstart(data_path: Path, run_path: Path, seeds: int = 3, console: Console
     Returns:
         The table's rows.
     """
-    from recbole_xlrec.bridge.config import read_yaml
+    from recbole_xlrec.data.yaml_files import read_yaml
 
     console = console or Console()
     started = time.perf_counter()

@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from recbole.config import Config
 from recbole.utils.argument_list import (
     dataset_arguments,
@@ -23,6 +22,7 @@ from recbole.utils.argument_list import (
 from recbole_xlrec.bridge.registry import MODELS, OVERALL_YAML, PROPERTIES, check_model, model_yaml, register
 from recbole_xlrec.data.hints import did_you_mean
 from recbole_xlrec.data.languages import normalise_languages
+from recbole_xlrec.data.yaml_files import read_yaml
 from recbole_xlrec.errors import ConfigError, DataError
 from recbole_xlrec.text.template import DEFAULT_KEY
 from recbole_xlrec.text.whitening import KINDS
@@ -42,51 +42,6 @@ _LAUNCH_KEYS = frozenset(
     {"model", "dataset", "config_files", "nproc", "world_size", "ip", "port", "offset", "local_rank"}
 )
 _PICKLED = ("save_dataset", "dataset_save_path", "save_dataloaders", "dataloaders_save_path")
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.1 with RecBole's numbers, ``1e-3`` is a float, and its users' ``None``."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:[0-9][0-9_]*)?\.?[0-9_]+[eE][-+]?[0-9]+$"),
-    list("-+0123456789."),
-)
-_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^None$"), ["N"])
-
-
-def parse_value(text: str) -> Any:
-    """A command-line value, read as YAML.
-
-    Raises:
-        ConfigError: If it is no YAML.
-
-    Example:
-        >>> parse_value("1e-3"), parse_value("[1, 2]"), parse_value("None")
-        (0.001, [1, 2], None)
-    """
-    try:
-        return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"the value {text!r} is no YAML: {error}") from error
-
-
-def read_yaml(path: str | Path) -> dict[str, Any]:
-    """Reads one configuration file.
-
-    Raises:
-        ConfigError: If it is missing, no YAML, or no mapping of keys to values.
-    """
-    try:
-        values = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_Loader)
-    except FileNotFoundError as error:
-        raise ConfigError(f"no configuration file {path}") from error
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise ConfigError(f"{path} is no YAML file: {error}") from error
-    if values is not None and not isinstance(values, dict):
-        raise ConfigError(f"{path} must hold `key: value` lines, found a {type(values).__name__}")
-    return values or {}
 
 
 class XLConfig(Config):

@@ -92,7 +92,7 @@ def _teach_stock_config() -> None:
     from recbole.config import Config
     from recbole.utils.argument_list import dataset_arguments
 
-    from recbole_xlrec.bridge.config import read_yaml
+    from recbole_xlrec.data.yaml_files import read_yaml
 
     dataset_arguments.extend(key for key in read_yaml(OVERALL_YAML) if key not in dataset_arguments)
     stock = Config._load_internal_config_dict

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from recbole_xlrec.bridge import registry
-from recbole_xlrec.bridge.config import XLConfig, known_keys, parse_value, read_yaml, whole_eval_args
+from recbole_xlrec.bridge.config import XLConfig, known_keys, whole_eval_args
 from recbole_xlrec.bridge.registry import MODELS, OVERALL_YAML, PROPERTIES, model_yaml
+from recbole_xlrec.data.yaml_files import parse_value, read_yaml
 from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.launcher import parse
 from recbole_xlrec.text.catalogue import EncoderOptions

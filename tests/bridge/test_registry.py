@@ -16,7 +16,6 @@ from recbole.data import create_dataset
 from recbole.utils import ModelType, get_model, get_trainer
 from recbole.utils.argument_list import dataset_arguments
 
-from recbole_xlrec.bridge.config import read_yaml
 from recbole_xlrec.bridge.dataset import XLDatasetMixin
 from recbole_xlrec.bridge.registry import (
     FAMILIES,
@@ -29,6 +28,7 @@ from recbole_xlrec.bridge.registry import (
     register,
 )
 from recbole_xlrec.bridge.trainer import XLTrainerMixin
+from recbole_xlrec.data.yaml_files import read_yaml
 from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.model.xlease import XLEASE
 

@@ -1,0 +1,58 @@
+"""Where a dataset comes from: source, terms, what to cite, the command, and the hashes of the raw files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from recbole_xlrec.convert.base import Source
+from recbole_xlrec.convert.options import Options
+from recbole_xlrec.convert.raw import RawFile
+from recbole_xlrec.data.files import file_hash
+
+
+def provenance(source: Source, raw: Path, options: Options, used: Sequence[RawFile]) -> dict[str, Any]:
+    """Returns the block that tells a reader how to get the same files; it holds no time and no path of this machine."""
+    files = {}
+    for file in used:
+        name = file.name if file.member is None else file.name.removesuffix(f"/{file.member}")
+        files[name] = file.path
+    hashes = {name: {"bytes": path.stat().st_size, "sha256": file_hash(path)} for name, path in sorted(files.items())}
+    return {
+        "source": source.name,
+        "title": source.title,
+        "url": source.url,
+        "licence": source.licence,
+        "citation": source.citation,
+        "command": command(source, raw, options),
+        "options": _given(source, options),
+        "inputs": hashes,
+    }
+
+
+def command(source: Source, raw: Path, options: Options) -> str:
+    """The command that converts a source so, the raw folder being named without its place."""
+    words = [f"recbole-xlrec convert {source.name} --input {raw.name}"]
+    for key, value in _given(source, options).items():
+        flag = "--" + key.replace("_", "-")
+        if value is True:
+            words.append(flag)
+        elif isinstance(value, dict):
+            words += [f"--option {name}={setting}" for name, setting in value.items()]
+        else:
+            words.append(f"{flag} {','.join(value) if isinstance(value, list) else value}")
+    return " ".join(words)
+
+
+def _given(source: Source, options: Options) -> dict[str, Any]:
+    """The options that are not the usual ones."""
+    usual = {"name": source.dataset or source.name}
+    found = {}
+    for entry in fields(options):
+        value = getattr(options, entry.name)
+        default = usual.get(entry.name, () if entry.name == "languages" else entry.default)
+        if value and value != default:
+            found[entry.name] = list(value) if isinstance(value, tuple) else value
+    return found

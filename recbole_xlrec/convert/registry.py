@@ -1,0 +1,24 @@
+"""The table of sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from recbole_xlrec.convert.base import Source
+from recbole_xlrec.convert.sources import movielens, table
+from recbole_xlrec.data.hints import did_you_mean
+from recbole_xlrec.errors import ConfigError
+
+SOURCES: Mapping[str, Source] = MappingProxyType({source.name: source for source in (movielens.SOURCE, table.SOURCE)})
+
+
+def find_source(name: str) -> Source:
+    """Returns a source by its name.
+
+    Raises:
+        ConfigError: There is none; lists those that there are.
+    """
+    if name not in SOURCES:
+        raise ConfigError(f"There is no source {name!r}.{did_you_mean(name, SOURCES)} There are: {', '.join(SOURCES)}.")
+    return SOURCES[name]
