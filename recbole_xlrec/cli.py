@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from recbole_xlrec import __version__
+from recbole_xlrec.cli_data import DataPath, convert, datasets, inspect
 from recbole_xlrec.errors import XLRecError
 
 app = typer.Typer(
@@ -33,7 +34,8 @@ app = typer.Typer(
     work as in RecBole. Or use one of the commands below.""",
 )
 
-DataPath = Annotated[Path, typer.Option(help="Folder of the datasets.")]
+for verb in (convert, datasets, inspect):
+    app.command()(verb)
 
 
 @app.command()

@@ -54,6 +54,8 @@ class Tables:
         time: How `timestamp` is written, see `times.utc_seconds`; None where there are no times.
         features: RecBole type of each feature column of items and users that `columns.TYPES` does not have.
         texts: Text fields of items, in the order of the text table.
+        known_items: Whether interactions with items that are not among `items` are left out.
+        described: `title`, `url`, `licence`, `citation`, where the raw files know better than the source.
         implicit_rating: A rating that stands for "no rating given", and counts as positive feedback.
     """
 
@@ -64,6 +66,8 @@ class Tables:
     features: Mapping[str, str] = field(default_factory=dict)
     texts: tuple[str, ...] = (c.TITLE,)
     implicit_rating: float | None = None
+    known_items: bool = False
+    described: Mapping[str, str] = field(default_factory=dict)
 
 
 class Source(NamedTuple):

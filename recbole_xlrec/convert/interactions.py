@@ -180,6 +180,9 @@ class Stager:
                 f"rating below {self._options.min_rating:g}",
                 keep if implicit is None else keep | (rating == implicit),
             )
+        if self._tables.known_items:
+            self._item_language = grown(self._item_language, len(self._items))
+            yield "items without a row of their own", self._item_language[arrays["item"]] > 0
         if self._wanted is not None:
             yield "other languages", self._wanted[arrays["language"]]
 

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 import recbole_xlrec
 from recbole_xlrec.convert.base import Source, Tables
-from recbole_xlrec.convert.codes import Ids, Languages
+from recbole_xlrec.convert.codes import UNKNOWN, Ids, Languages
 from recbole_xlrec.convert.columnar import Arrays, ColumnStore
 from recbole_xlrec.convert.filters import Selection, core, counted, sampled
 from recbole_xlrec.convert.interactions import Staged, Stager
 from recbole_xlrec.convert.items import Items
+from recbole_xlrec.convert.notes import look_alikes, small_sample
 from recbole_xlrec.convert.options import Options
 from recbole_xlrec.convert.order import ordered
 from recbole_xlrec.convert.provenance import provenance
@@ -28,6 +29,7 @@ from recbole_xlrec.convert.rejects import Rejects
 from recbole_xlrec.convert.tally import Tally
 from recbole_xlrec.convert.users import Users
 from recbole_xlrec.convert.write import Names, look_up, write_interactions, write_items
+from recbole_xlrec.data import columns as c
 from recbole_xlrec.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -81,7 +83,8 @@ def convert(
 
         reader = Reader(folder, rejects, options.settings, options.encoding, work, advance, options.negatives)
         try:
-            run = _Run(source.read(reader), options, rejects, files, work)
+            tables = source.read(reader)
+            run = _Run(tables, options, rejects, files, work)
             run.stage()
             rejects.finish()
             run.filter()
@@ -92,6 +95,7 @@ def convert(
         meta = {
             "name": options.name,
             **provenance(source, raw, options, reader.used),
+            **tables.described,
             "steps": steps,
             "rejected": dict(sorted(rejects.reasons.items())),
             "mended_texts": {kind: count for kind, count in run.items.mended.items() if count},
@@ -164,8 +168,8 @@ class _Run:
     def write(self) -> dict[str, Any]:
         """Writes the files, and returns what they hold."""
         names = Names(self._user_ids.names(), self._item_ids.names(), self._languages)
-        self._languages.code("und")
-        tally = Tally(len(self._user_ids), len(self._item_ids), len(self._languages.names))
+        unknown = self._languages.code(UNKNOWN)
+        tally = Tally(len(self._user_ids), len(self._item_ids), len(self._languages.names), unknown)
         name, selection = self._options.name, self._selection
         suffixes = write_interactions(self._files, name, self._store, selection, names, tally)
         written = selection.items | self._known_items() if self._options.all_items else selection.items
@@ -181,7 +185,21 @@ class _Run:
             "items": int(written.sum()),
             "interactions": int(tally.users.sum()),
         }
-        return {"counts": counts, "files": suffixes, "languages": by_language}
+        return {
+            "counts": counts,
+            "files": suffixes,
+            "languages": by_language,
+            "user_language": self._users.told_by,
+            "notes": self._notes(names),
+        }
+
+    def _notes(self, names: Names) -> list[str]:
+        users, items = (np.flatnonzero(stay).astype(np.uint32) for stay in self._selection)
+        return [
+            *small_sample(self._options.sample_users, len(users)),
+            *look_alikes(look_up(names.users, users), c.USER_ID),
+            *look_alikes(look_up(names.items, items), c.ITEM_ID),
+        ]
 
     def _known_items(self) -> NDArray[np.bool_]:
         return self.items.language[: len(self._item_ids)] > 0
@@ -195,7 +213,7 @@ class _Run:
             np.pad(tally.languages, (0, size - len(tally.languages))).tolist(),
             strict=True,
         )
-        found = {tag or "und": {"users": u, "items": i, "interactions": n} for tag, u, i, n in counts if u or i or n}
+        found = {tag or UNKNOWN: {"users": u, "items": i, "interactions": n} for tag, u, i, n in counts if u or i or n}
         return dict(sorted(found.items(), key=lambda entry: (-entry[1]["interactions"], entry[0])))
 
     def _note_duplicates(self, rows: Arrays, first: NDArray[np.int64]) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from recbole_xlrec.convert.base import Source
 from recbole_xlrec.convert.options import Options
 from recbole_xlrec.convert.raw import RawFile
+from recbole_xlrec.convert.registry import default_name
 from recbole_xlrec.data.files import file_hash
 
 
@@ -46,9 +48,15 @@ def command(source: Source, raw: Path, options: Options) -> str:
     return " ".join(words)
 
 
+def config_name(source: str, options: Mapping[str, Any]) -> str | None:
+    """The name of the shipped dataset config for what was converted so, if there is one."""
+    name = options.get("settings", {}).get("mapping", source)
+    return name if (resources.files("recbole_xlrec.dataset_configs") / f"{name}.yaml").is_file() else None
+
+
 def _given(source: Source, options: Options) -> dict[str, Any]:
     """The options that are not the usual ones."""
-    usual = {"name": source.dataset or source.name}
+    usual = {"name": default_name(source.name, options.settings)}
     found = {}
     for entry in fields(options):
         value = getattr(options, entry.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 from recbole_xlrec.convert.base import Source
@@ -11,6 +12,14 @@ from recbole_xlrec.data.hints import did_you_mean
 from recbole_xlrec.errors import ConfigError
 
 SOURCES: Mapping[str, Source] = MappingProxyType({source.name: source for source in (movielens.SOURCE, table.SOURCE)})
+
+
+def default_name(source: str, settings: Mapping[str, str]) -> str:
+    """The name of a dataset for which none is given: the source's, or that of the mapping of a table."""
+    found = find_source(source)
+    if found is table.SOURCE and "mapping" in settings:
+        return Path(settings["mapping"]).stem
+    return found.dataset or found.name
 
 
 def find_source(name: str) -> Source:

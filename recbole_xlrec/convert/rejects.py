@@ -103,7 +103,7 @@ class Rejects:
         if bad > limit * rows:
             reasons = "; ".join(f"{count:,} × {reason}" for reason, count in self.reasons.most_common(3))
             raise DataError(
-                f"{file}: {bad:,} of {rows:,} rows are broken or incomplete ({reasons}). The first, {self._first[file]}. "
+                f"{file}: {bad:,} of {rows:,} rows are broken or incomplete ({reasons}). First, {self._first[file]}. "
                 "Is it the right file, with the right separator and --encoding? Nothing was written. "
                 "--max-rejected 1 goes on all the same and keeps these rows in <name>.rejected.tsv."
             )

@@ -17,6 +17,7 @@ class Tally:
         users: How many users there are.
         items: How many items.
         languages: How many languages, "none" included.
+        unknown: Number of `und`.
 
     Attributes:
         users: Interactions of each user.
@@ -26,12 +27,13 @@ class Tally:
         last: Time of the last one; minus infinite where there is none.
     """
 
-    def __init__(self, users: int, items: int, languages: int) -> None:
+    def __init__(self, users: int, items: int, languages: int, unknown: int) -> None:
         self.users: Counts = np.zeros(users, dtype=np.int64)
         self.items: Counts = np.zeros(items, dtype=np.int64)
         self.languages: Counts = np.zeros(languages, dtype=np.int64)
         self.first = np.full(items, np.inf)
         self.last = np.full(items, -np.inf)
+        self._unknown = unknown
         self._by_user = np.zeros((users, languages), dtype=np.uint32)
         self._by_item = np.zeros((items, languages), dtype=np.uint32)
 
@@ -50,15 +52,15 @@ class Tally:
 
     def user_language(self) -> NDArray[np.uint8]:
         """The language in which each user has most interactions; 0 where none of them has one."""
-        return _most(self._by_user)
+        return _most(self._by_user, self._unknown)
 
     def item_language(self) -> NDArray[np.uint8]:
         """The language in which each item has most interactions; 0 where none of them has one."""
-        return _most(self._by_item)
+        return _most(self._by_item, self._unknown)
 
 
-def _most(table: NDArray[np.uint32]) -> NDArray[np.uint8]:
-    """Of equals, the language that came up first."""
+def _most(table: NDArray[np.uint32], unknown: int) -> NDArray[np.uint8]:
+    """The column with most; of equals, the language that came up first. No language and `und` do not count."""
     known = table.copy()
-    known[:, 0] = 0
+    known[:, [0, unknown]] = 0
     return known.argmax(axis=1).astype(np.uint8)

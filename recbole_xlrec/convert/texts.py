@@ -13,7 +13,11 @@ import polars as pl
 LONGEST = 32_768
 
 _ENTITY = r"&(#\d+|#[xX][0-9a-fA-F]+|[a-zA-Z][a-zA-Z0-9]+);"
-_TAG = r"</?[a-zA-Z][^<>]{0,300}>|<!--.{0,1000}?-->"
+#: Tags of HTML; `<harmony/>` is a title.
+_TAG = (
+    r"(?i)</?(?:a|b|i|u|p|s|em|br|hr|li|ol|ul|dl|dt|dd|td|th|tr|h[1-6]|div|img|pre|sub|sup|big|font|span|small|strong|"
+    r"center|code|table|tbody|thead|strike|iframe|script|style|blockquote)(?:\s[^<>]{0,1000})?/?>|<!--.{0,1000}?-->"
+)
 #: UTF-8 read as Windows-1252 or Latin-1: a lead byte's letter followed by a continuation byte's.
 _SUSPECT = (
     r"[\x{80}-\x{9f}]|[\x{c2}-\x{f4}][\x{80}-\x{bf}"

@@ -19,6 +19,7 @@ from recbole_xlrec.data import columns as c
 from recbole_xlrec.data.stream import AtomicStream
 
 _CODE = "__user"
+_MOST = "that of most of a user's interactions"
 
 
 class Users:
@@ -26,6 +27,7 @@ class Users:
 
     Attributes:
         language: By user number, the language that the source gives; 0 where it gives none.
+        told_by: What tells the language of a user.
     """
 
     def __init__(self, tables: Tables, ids: Ids, languages: Languages, rejects: Rejects) -> None:
@@ -33,6 +35,7 @@ class Users:
         self._types = {**c.TYPES, **tables.features}
         self._ids, self._languages, self._rejects = ids, languages, rejects
         self._rows: list[pl.DataFrame] = []
+        self.told_by = _MOST
 
     def run(self, batches: Iterable[Batch]) -> Users:
         """Reads and checks all batches; of several rows for a user the first counts."""
@@ -44,6 +47,7 @@ class Users:
                 self._rejects.add(batch.file, rows[LINE].to_list(), "no user_id", row_texts(rows))
             if c.LANGUAGE in batch.frame:
                 self._note_language(batch, numbers)
+                self.told_by = f"given by the source; else {_MOST}"
             columns = [name for name in batch.frame.columns if name not in (LINE, c.USER_ID, c.LANGUAGE)]
             values = [feature(batch.frame[name], self._types[name]).alias(name) for name in columns]
             self._rows.append(pl.DataFrame([pl.Series(_CODE, numbers), *values]).filter(pl.Series(~gone)))

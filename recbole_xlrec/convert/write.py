@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recbole_xlrec.convert.base import LABEL, SPLITS
-from recbole_xlrec.convert.codes import Languages
+from recbole_xlrec.convert.codes import UNKNOWN, Languages
 from recbole_xlrec.convert.columnar import Arrays, ColumnStore
 from recbole_xlrec.convert.filters import Selection
 from recbole_xlrec.convert.items import CODE, FIRST, LANG, Items
@@ -101,7 +101,7 @@ def write_items(
     """
     bare = stay & (items.language[: len(stay)] == 0)
     language = np.where(bare, tally.item_language(), items.language[: len(stay)]).astype(np.uint8)
-    language[bare & (language == 0)] = names.languages.code("und")
+    language[bare & (language == 0)] = names.languages.code(UNKNOWN)
     types = {c.ITEM_ID: c.TOKEN, c.LANGUAGE: c.TOKEN, c.WORK_ID: c.TOKEN, **items.features}
     counted = {INTERACTIONS: tally.items, FIRST_TIME: tally.first, LAST_TIME: tally.last}
     if not np.isfinite(tally.first).any():

@@ -11,7 +11,11 @@ items:
     columns: {item_id: movieId, language: lang, category: {split: genres, by: "|"}, title: name}
 ```
 
-A value names a raw column, or is one of `{sql: an expression}`, `{split: column, by: text}`, `{value: a constant}`.
+A value names a raw column, or is one of `{sql: an expression}`, `{split: column, by: text}`, `{extract: a pattern with
+one group, from: column}`, `{value: a constant}`. Texts that stand side by side in columns, one a language, are named by
+`languages: {ja: {title: title_ja}, en: {title: title_en}}`; the item's own language is `language` of `columns`, or else
+the first of these in which it has a text. `where` is an SQL condition. `known_items: true` leaves out interactions with
+items that no item table has.
 """
 
 from __future__ import annotations
@@ -19,12 +23,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from recbole_xlrec.convert.base import Batch, Source, Tables
-from recbole_xlrec.convert.raw import RawFile
+from recbole_xlrec.convert.raw import RawFile, RawFolder
 from recbole_xlrec.convert.read import Reader
 from recbole_xlrec.convert.times import AUTO
 from recbole_xlrec.data import columns as c
@@ -32,8 +36,14 @@ from recbole_xlrec.data.hints import did_you_mean
 from recbole_xlrec.data.yaml_files import read_yaml
 from recbole_xlrec.errors import ConfigError
 
-_KEYS = ("name", "title", "url", "licence", "citation", "time", "features", "texts", "interactions", "items", "users")
-_TABLE_KEYS = ("file", "format", "separator", "columns", "where")
+if TYPE_CHECKING:
+    from importlib.abc import Traversable
+
+_ABOUT = ("title", "url", "licence", "citation")
+_KEYS = (*_ABOUT, "time", "features", "texts", "known_items")
+_TABLES = ("interactions", "items", "users")
+_TABLE_KEYS = ("file", "format", "separator", "columns", "where", "languages")
+_WHERE = "__where"
 _FORMATS = {".tsv": "tsv", ".txt": "tsv", ".csv": "csv", ".parquet": "parquet", ".jsonl": "jsonl", ".json": "jsonl"}
 
 
@@ -51,6 +61,8 @@ def read(reader: Reader) -> Tables:
         time=str(mapping.get("time", AUTO)) if timed else None,
         features=mapping.get("features", {}),
         texts=tuple(mapping.get("texts", (c.TITLE, c.DESCRIPTION))),
+        known_items=bool(mapping.get("known_items", False)),
+        described={key: str(mapping[key]) for key in _ABOUT if key in mapping},
     )
 
 
@@ -61,19 +73,24 @@ def _mapping(reader: Reader) -> Mapping[str, Any]:
             "--option mapping=FILE.yaml says which columns of your files are what; CONVERTERS.md shows one. "
             f"Shipped ones: {', '.join(_shipped())}."
         )
-    folder = resources.files("recbole_xlrec") / "resources" / "mappings"
-    shipped = folder / f"{given}.yaml"
-    with resources.as_file(shipped if given in _shipped() else folder) as path:
-        mapping = read_yaml(path if given in _shipped() else Path(given))
-    _known(mapping, _KEYS, f"the mapping {given}")
+    if given in _shipped():
+        with resources.as_file(_folder() / f"{given}.yaml") as path:
+            mapping = read_yaml(path)
+    else:
+        mapping = read_yaml(given)
+        reader.used.append(RawFolder(Path(given)).one("*"))
+    _known(mapping, (*_KEYS, *_TABLES), f"the mapping {given}")
     if not mapping.get("interactions"):
         raise ConfigError(f"The mapping {given} names no interactions: interactions: {{file: …, columns: {{…}}}}")
     return mapping
 
 
 def _shipped() -> list[str]:
-    folder = resources.files("recbole_xlrec") / "resources" / "mappings"
-    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir())
+    return sorted(entry.name.removesuffix(".yaml") for entry in _folder().iterdir())
+
+
+def _folder() -> Traversable:
+    return resources.files("recbole_xlrec") / "resources" / "mappings"
 
 
 def _entries(mapping: Mapping[str, Any], kind: str) -> list[Mapping[str, Any]]:
@@ -94,19 +111,33 @@ def _known(found: Mapping[str, Any], keys: tuple[str, ...], where: str) -> None:
 
 
 def _batches(reader: Reader, entry: Mapping[str, Any], kind: str) -> Iterator[Batch]:
-    exprs = {name: _expression(value) for name, value in entry["columns"].items()}
-    if "where" in entry:
-        exprs["__where"] = pl.sql_expr(str(entry["where"]))
-    raw = sorted({name for expr in exprs.values() for name in expr.meta.root_names()})
+    views = [_view(columns, where) for columns, where in _views(entry)]
+    raw = sorted({name for view in views for expr in view.values() for name in expr.meta.root_names()})
     for file in reader.folder.some(str(entry["file"])):
         for batch in _rows(reader, file, entry, raw):
             try:
-                found = batch.select(**exprs)
+                frames = [batch.select(**view).frame.filter(pl.col(_WHERE)).drop(_WHERE) for view in views]
             except pl.exceptions.PolarsError as error:
                 raise ConfigError(f"{kind} of the mapping, {file.name}: {error}") from error
-            if "where" in entry:
-                found = Batch(found.file, found.frame.filter(pl.col("__where")).drop("__where"))
-            yield found
+            yield Batch(batch.file, pl.concat(frames, how="diagonal_relaxed"))
+
+
+def _views(entry: Mapping[str, Any]) -> list[tuple[dict[str, Any], str | None]]:
+    """The columns and conditions of each set of rows that one raw row gives: its own, and one a language."""
+    columns, where = dict(entry["columns"]), entry.get("where")
+    extra = []
+    for language, texts in entry.get("languages", {}).items():
+        texts = dict(texts)
+        own = texts.pop("where", None)
+        there = " OR ".join(f'"{column}" IS NOT NULL' for column in texts.values() if isinstance(column, str))
+        conditions = [f"({condition})" for condition in (where, own, there) if condition]
+        extra.append(({**columns, c.LANGUAGE: {"value": language}, **texts}, " AND ".join(conditions) or None))
+    return [(columns, where), *extra] if c.LANGUAGE in columns else [*extra, (columns, where)]
+
+
+def _view(columns: Mapping[str, Any], where: str | None) -> dict[str, pl.Expr]:
+    condition = pl.sql_expr(where) if where else pl.lit(True)
+    return {**{name: _expression(value) for name, value in columns.items()}, _WHERE: condition}
 
 
 def _expression(value: Any) -> pl.Expr:
@@ -116,11 +147,13 @@ def _expression(value: Any) -> pl.Expr:
         return pl.sql_expr(str(value["sql"]))
     if isinstance(value, Mapping) and set(value) == {"value"}:
         return pl.lit(str(value["value"]))
+    if isinstance(value, Mapping) and set(value) == {"extract", "from"}:
+        return pl.col(str(value["from"])).str.extract(str(value["extract"]))
     if isinstance(value, Mapping) and set(value) == {"split", "by"}:
         return pl.col(str(value["split"])).str.split(str(value["by"]))
     raise ConfigError(
-        f"A column of the mapping is {value!r}; write the name of a raw column, {{sql: …}}, {{value: …}} or "
-        "{split: column, by: text}."
+        f"A column of the mapping is {value!r}; write the name of a raw column, {{sql: …}}, {{value: …}}, "
+        "{split: column, by: text} or {extract: pattern, from: column}."
     )
 
 
