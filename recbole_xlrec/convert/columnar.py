@@ -40,6 +40,8 @@ class ColumnStore:
         self.names = tuple(names)
         self.rows = 0
         self._files = {name: folder / f"{name}.bin" for name in names}
+        for path in self._files.values():
+            path.touch()
 
     def append(self, arrays: Mapping[str, NDArray]) -> None:
         """Adds rows; every column must be there."""

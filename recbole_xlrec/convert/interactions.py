@@ -200,8 +200,18 @@ class Stager:
 
 def row_texts(rows: pl.DataFrame) -> list[str]:
     """What stands in some rows, tabs between."""
-    cells = pl.exclude(LINE).cast(pl.String).fill_null("")
+    cells = [cell.fill_null("") for cell in cell_texts(rows)]
     return rows.select(pl.concat_str(cells, separator="\t")).to_series().to_list()
+
+
+def cell_texts(rows: pl.DataFrame) -> list[pl.Expr]:
+    """The cells of each column as text; the parts of a list with blanks between."""
+    lists = {name for name, kind in rows.schema.items() if isinstance(kind, pl.List)}
+    return [
+        pl.col(name).cast(pl.List(pl.String)).list.join(" ") if name in lists else pl.col(name).cast(pl.String)
+        for name in rows.columns
+        if name != LINE
+    ]
 
 
 def editions(ids: pl.Series, languages: NDArray[np.uint8], known: Languages) -> pl.Series:

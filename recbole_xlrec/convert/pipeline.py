@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import recbole_xlrec
 from recbole_xlrec.convert.base import Source, Tables
-from recbole_xlrec.convert.codes import UNKNOWN, Ids, Languages
+from recbole_xlrec.convert.codes import UNKNOWN, Ids, Languages, grown
 from recbole_xlrec.convert.columnar import Arrays, ColumnStore
 from recbole_xlrec.convert.filters import Selection, core, counted, sampled
 from recbole_xlrec.convert.interactions import Staged, Stager
@@ -81,7 +81,9 @@ def convert(
             if progress is not None:
                 progress(f"read {file.name}", count, file.size)
 
-        reader = Reader(folder, rejects, options.settings, options.encoding, work, advance, options.negatives)
+        reader = Reader(
+            folder, rejects, options.settings, options.encoding, work, advance, options.negatives, options.detect
+        )
         try:
             tables = source.read(reader)
             run = _Run(tables, options, rejects, files, work)
@@ -136,6 +138,7 @@ class _Run:
             self._rejects,
         )
         self._staged = stager.run(self._tables.interactions, self._work / "staged")
+        self.items.language = grown(self.items.language, len(self._item_ids))  # interactions brought new items
         broken = self._rejects.total - before
         removed = self._staged.removed
         left = self._staged.store.rows + sum(removed.values())

@@ -29,7 +29,8 @@ def publishing(output: Path, name: str, replace: bool) -> Iterator[tuple[Path, P
         replace: Whether a dataset of this name may be replaced.
 
     Raises:
-        DataError: There is a dataset of this name, it is being written by another process, or the disk is full.
+        DataError: There is a dataset of this name, it is being written by another process, the disk is full, or a file
+            cannot be read or written.
     """
     target = output / name
     if target.exists() and not replace:
@@ -54,7 +55,7 @@ def publishing(output: Path, name: str, replace: bool) -> Iterator[tuple[Path, P
         _put(files, target, partial / "old")
     except OSError as error:
         if error.errno != errno.ENOSPC:
-            raise
+            raise DataError(f"{error}. Nothing was changed in {output}.") from error
         free = shutil.disk_usage(output).free
         raise DataError(
             f"The disk of {output} is full ({free / 1e9:.1f} GB free now). Nothing was changed. Make room, or give an "

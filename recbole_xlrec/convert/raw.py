@@ -43,14 +43,15 @@ class RawFolder:
 
     Args:
         root: A folder, a single file, or a zip.
+        flag: How the user named it, for the error message.
 
     Raises:
         DataError: There is nothing of that name.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, flag: str = "--input ") -> None:
         if not root.exists():
-            raise DataError(f"--input {root} does not exist. Give the folder (or file) that holds the raw data.")
+            raise DataError(f"{flag}{root} does not exist. Give the folder (or file) that holds the raw data.")
         self.root = root
         self._files = sorted(_index(root), key=lambda file: file.name)
 

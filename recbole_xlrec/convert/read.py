@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 
 import polars as pl
 
 from recbole_xlrec.convert import delimited, jsonl, quoted
 from recbole_xlrec.convert.base import LINE, Batch
+from recbole_xlrec.convert.interactions import cell_texts
 from recbole_xlrec.convert.raw import RawFile, RawFolder, opened, read_blocks
-from recbole_xlrec.convert.rejects import Rejects
+from recbole_xlrec.convert.rejects import Deaf, Rejects
 from recbole_xlrec.data.hints import did_you_mean
 from recbole_xlrec.data.tables import require_columns
 from recbole_xlrec.errors import ConfigError, DataError
@@ -30,6 +32,7 @@ class Reader:
         work: A folder for temporary files.
         progress: Told a file and how many of its bytes have been read.
         negatives: Whether items that were shown and not chosen are wanted.
+        detect: Whether languages are detected from texts.
     """
 
     def __init__(
@@ -41,15 +44,23 @@ class Reader:
         work: Path,
         progress: Callable[[RawFile, int], None],
         negatives: bool = False,
+        detect: bool = False,
     ) -> None:
         self.folder = folder
         self.settings = settings
         self.negatives = negatives
+        self.detect = detect
         self.used: list[RawFile] = []
         self._rejects = rejects
         self._encoding = encoding
         self._work = work
         self._progress = progress
+
+    def again(self) -> Reader:
+        """A reader for one more pass over files whose broken rows another pass sets aside."""
+        other = copy(self)
+        other._rejects = Deaf()
+        return other
 
     def choice(self, name: str, allowed: Sequence[str], default: str) -> str:
         """Returns a setting that is one of a few words.
@@ -138,14 +149,19 @@ class Reader:
         wrong = batch.frame.filter(bad)
         if not wrong.height:
             return batch
-        cells = wrong.select(pl.concat_str(pl.exclude(LINE).cast(pl.String), separator="\t", ignore_nulls=True))
+        cells = wrong.select(pl.concat_str(cell_texts(wrong), separator="\t", ignore_nulls=True))
         self._rejects.add(batch.file, wrong[LINE].to_list(), reason, cells.to_series().to_list())
         return Batch(batch.file, batch.frame.filter(bad.not_()))
 
     def own_table(self, path: str, names: Sequence[str]) -> Iterator[Batch]:
         """Reads a table that the user brings along: CSV, or TSV by its ending, with a header."""
-        file = RawFolder(Path(path)).one("*")
+        file = self.own_files(path).one("*")
         return self.quoted(file, names, "\t" if file.name.removesuffix(".gz").endswith(".tsv") else ",")
+
+    def own_files(self, path: str) -> RawFolder:
+        """A folder or file that the user names by an option; a relative path may also begin at the input folder."""
+        below = self.folder.root / path
+        return RawFolder(below if below.exists() else Path(path), "--option ...=")
 
     def _opened(self, file: RawFile, encoding: str) -> Iterator[bytes]:
         self.used.append(file)

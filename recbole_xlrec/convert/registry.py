@@ -7,11 +7,32 @@ from pathlib import Path
 from types import MappingProxyType
 
 from recbole_xlrec.convert.base import Source
-from recbole_xlrec.convert.sources import movielens, table
+from recbole_xlrec.convert.sources import (
+    amazon_reviews_2023,
+    amazon_reviews_pds,
+    book_crossing,
+    eb_nerd,
+    microlens,
+    mind,
+    movielens,
+    table,
+    yelp,
+)
 from recbole_xlrec.data.hints import did_you_mean
 from recbole_xlrec.errors import ConfigError
 
-SOURCES: Mapping[str, Source] = MappingProxyType({source.name: source for source in (movielens.SOURCE, table.SOURCE)})
+_MODULES = (
+    amazon_reviews_2023,
+    amazon_reviews_pds,
+    book_crossing,
+    eb_nerd,
+    microlens,
+    mind,
+    movielens,
+    table,
+    yelp,
+)
+SOURCES: Mapping[str, Source] = MappingProxyType({module.SOURCE.name: module.SOURCE for module in _MODULES})
 
 
 def default_name(source: str, settings: Mapping[str, str]) -> str:

@@ -1,4 +1,8 @@
-"""MovieLens 100K, 1M and the `ml-latest` family, with release titles in other languages if the user has them."""
+"""MovieLens 100K, 1M, 10M and the `ml-latest` family, with release titles in other languages if the user has them.
+
+`City of Lost Children, The (Cité des enfants perdus, La) (1995)` becomes `The City of Lost Children (La Cité des
+enfants perdus)` of 1995. An original title in parentheses stays where it is: nothing says which language it is in.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,12 @@ from recbole_xlrec.convert.base import Batch, Source, Tables
 from recbole_xlrec.convert.read import Reader
 from recbole_xlrec.data import columns as c
 
-_ARTICLE = r"^(.+), (The|A|An|Le|La|Les|L'|Das|Der|Die|El|Il|Det)$"
+_ARTICLES = "The|A|An|Le|La|Les|L'|Un|Une|Das|Der|Die|Ein|Eine|El|Los|Las|Una|Il|Lo|I|Gli|O|Os|Det|Den|En|De|Het"
+#: Articles stand behind: at the end of the title before the parentheses, and at the end of what is in parentheses.
+_ARTICLE = rf"^([^()]+), ({_ARTICLES})(\s*\(.*)?$"
+_INNER_ARTICLE = rf"\(([^()]+), ({_ARTICLES})\)"
+#: `(1995)`, `(2006–2007)`, `(2015-)`, and `(1995) (V)` of a film for video or television.
+_YEAR = r"\((\d{4})(?:[-–]\s?(?:\d{4})?)?\)\s*(?:\((?:V|TV)\))?\s*$"
 _GENRES_100K = (
     *(
         "unknown",
@@ -63,11 +72,13 @@ def _latest(reader: Reader) -> _Layout | None:
 
 
 def _million(reader: Reader) -> _Layout | None:
+    """1M, in Latin-1, and 10M, in UTF-8; only 1M tells who the users are."""
     if not reader.folder.find("ratings.dat"):
         return None
     names = (c.USER_ID, c.ITEM_ID, c.RATING, c.TIMESTAMP)
+    encoding = "latin-1" if reader.folder.find("users.dat") else "utf-8"
     films = reader.delimited(
-        reader.folder.one("movies.dat"), (c.ITEM_ID, c.TITLE, "genres"), "::", False, encoding="latin-1"
+        reader.folder.one("movies.dat"), (c.ITEM_ID, c.TITLE, "genres"), "::", False, encoding=encoding
     )
     return _Layout(
         reader.delimited(reader.folder.one("ratings.dat"), names, "::", False, encoding="latin-1"),
@@ -95,12 +106,13 @@ def _hundred_thousand(reader: Reader) -> _Layout | None:
 
 
 def _film(batch: Batch, item: pl.Expr, title: pl.Expr, genres: pl.Expr) -> Batch:
-    """`American President, The (1995)` is `The American President` of 1995; an original title in parentheses stays."""
-    bare = title.str.replace(r"\s*\((\d{4})\)\s*$", "").str.replace(_ARTICLE, "$2 $1")
+    title = title.str.strip_chars()
+    bare = title.str.replace(r"\s*" + _YEAR, "").str.replace(_ARTICLE, "${2} ${1}${3}")
+    bare = bare.str.replace_all(_INNER_ARTICLE, "(${2} ${1})").str.replace_all(r"(^|\()L' ", "${1}L'")
     return batch.select(
         item_id=item,
         language=pl.lit("en"),
-        release_year=title.str.extract(r"\((\d{4})\)\s*$"),
+        release_year=title.str.extract(_YEAR),
         category=genres.list.eval(pl.element().filter(pl.element() != "(no genres listed)")),
         title=bare,
     )

@@ -136,15 +136,22 @@ def _views(entry: Mapping[str, Any]) -> list[tuple[dict[str, Any], str | None]]:
 
 
 def _view(columns: Mapping[str, Any], where: str | None) -> dict[str, pl.Expr]:
-    condition = pl.sql_expr(where) if where else pl.lit(True)
+    condition = _sql(where) if where else pl.lit(True)
     return {**{name: _expression(value) for name, value in columns.items()}, _WHERE: condition}
+
+
+def _sql(text: str) -> pl.Expr:
+    try:
+        return pl.sql_expr(text)
+    except pl.exceptions.PolarsError as error:
+        raise ConfigError(f"The mapping's SQL {text!r} is not understood: {error}") from error
 
 
 def _expression(value: Any) -> pl.Expr:
     if isinstance(value, str):
         return pl.col(value)
     if isinstance(value, Mapping) and set(value) == {"sql"}:
-        return pl.sql_expr(str(value["sql"]))
+        return _sql(str(value["sql"]))
     if isinstance(value, Mapping) and set(value) == {"value"}:
         return pl.lit(str(value["value"]))
     if isinstance(value, Mapping) and set(value) == {"extract", "from"}:
