@@ -33,6 +33,7 @@ PROTOCOLS = ("joint", "single")
 _CHOICES = {
     "protocol": PROTOCOLS,
     "candidates": ("all", "language"),
+    "text_languages": ("own", "all"),
     "missing_text": ("error", "empty"),
     "extra_vectors": ("error", "ignore"),
     "whitening": KINDS,

@@ -161,7 +161,8 @@ class XLDatasetMixin(_Base):
         Raises:
             DataError: If items have no text and ``missing_text`` is not ``empty``.
         """
-        ids, texts = catalogue_texts(self.folder, self.dataset_name, self.config["text_template"])
+        template, languages = self.config["text_template"], self.config["text_languages"]
+        ids, texts = catalogue_texts(self.folder, self.dataset_name, template, languages)
         where = self.folder / f"{self.dataset_name}.text"
         visible = self.item_ids[self.visible_items].tolist()
         ids, texts = with_missing(where, ids, texts, visible, self.config["missing_text"])

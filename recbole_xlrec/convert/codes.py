@@ -26,6 +26,7 @@ class Ids:
         self._categories = pl.Categories.random()
         # polars keeps a set of categories as long as something uses it.
         self._keep = pl.Series([], dtype=pl.Categorical(self._categories))
+        self._names = pl.Series([], dtype=pl.String)
         self.wrong = np.zeros(0, dtype=bool)
 
     def __len__(self) -> int:
@@ -35,19 +36,23 @@ class Ids:
         """Returns the number of each id (blanks around it do not count); new ids get new numbers."""
         text = ids.cast(pl.String).str.strip_chars().fill_null("")
         numbers = text.cast(pl.Categorical(self._categories)).to_physical().to_numpy()
-        self._judge(int(numbers.max(initial=0)) + 1 if len(numbers) else 0)
+        known = len(self.wrong)
+        new = np.flatnonzero(numbers >= known)
+        if len(new):
+            places = np.zeros(int(numbers.max()) + 1 - known, dtype=np.uint32)
+            places[numbers[new] - known] = new  # a row in which each new id stands
+            self._judge(text.gather(places))
         return numbers
 
     def names(self) -> pl.Series:
         """All ids, by number."""
-        return self._categories.to_series()
+        if len(self._names) < len(self):
+            self._names = self._categories.to_series()
+        return self._names
 
-    def _judge(self, size: int) -> None:
-        known = len(self.wrong)
-        if size > known:
-            new = self._categories.to_series().slice(known, size - known)
-            wrong = new.is_in(list(MISSING_NUMBERS)) | new.str.contains(_CONTROL)
-            self.wrong = np.concatenate([self.wrong, wrong.to_numpy()])
+    def _judge(self, new: pl.Series) -> None:
+        wrong = new.is_in(list(MISSING_NUMBERS)) | new.str.contains(_CONTROL)
+        self.wrong = np.concatenate([self.wrong, wrong.to_numpy()])
 
 
 class Languages:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -106,6 +107,8 @@ class Stager:
         for rule, mask in self._rules(arrays):
             self._removed[rule] += int((stay & ~mask).sum())
             stay &= mask
+        if not self._options.negatives:
+            arrays.pop("label", None)  # it would be 1 throughout
         if c.COUNTRY in frame:
             self._note_country(frame[c.COUNTRY].filter(pl.Series(stay)), arrays["user"][stay])
         return {name: values[stay] for name, values in arrays.items()}
@@ -128,8 +131,15 @@ class Stager:
             arrays["split"] = frame[SPLIT].replace_strict(places, return_dtype=pl.UInt8).to_numpy()
 
     def _ids(self, frame: pl.DataFrame, arrays: Arrays, wrong: dict[str, Mask]) -> None:
-        arrays["user"] = self._users.codes(frame[c.USER_ID])
+        items: dict[str, Mask] = {}
+        with ThreadPoolExecutor(1) as pool:  # to number the ids is most of the work
+            users = pool.submit(self._users.codes, frame[c.USER_ID])
+            self._item_ids(frame, arrays, items)
+            arrays["user"] = users.result()
         wrong["no user_id"] = self._users.wrong[arrays["user"]]
+        wrong.update(items)
+
+    def _item_ids(self, frame: pl.DataFrame, arrays: Arrays, wrong: dict[str, Mask]) -> None:
         item_ids = frame[c.ITEM_ID]
         if c.LANGUAGE in frame:
             arrays["language"], wrong["unknown language"] = self._languages.codes(self._told(frame))

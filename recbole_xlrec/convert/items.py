@@ -29,6 +29,7 @@ class Items:
         features: RecBole type of each feature column that was found, in order.
         mended: What was mended in the texts, by kind.
         removed: Rows left out, by rule.
+        editions: Whether an item is one a language, its id `<lang>:<work_id>`.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Items:
         self.features: dict[str, str] = {}
         self.mended: Counter[str] = Counter()
         self.removed: Counter[str] = Counter()
+        self.editions = options.identity == "edition"
         self._tables, self._options, self._ids, self._languages = tables, options, ids, languages
         self._rejects, self._folder = rejects, folder
         self._wanted = languages.mask(options.languages) if options.languages else None

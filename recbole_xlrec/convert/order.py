@@ -16,6 +16,7 @@ from recbole_xlrec.convert.columnar import Arrays, ColumnStore
 
 #: Rows sorted at a time.
 BUCKET = 1 << 21
+_PLACE = ("file", "line")
 _EXACT = ("time", "rating", "label", "split")
 
 
@@ -31,17 +32,17 @@ def ordered(
         duplicates: Told of rows that repeat another one in everything: the rows, and the line of the first of each.
 
     Returns:
-        The rows.
+        The rows; where they stood is no longer among the columns.
     """
-    result = ColumnStore(folder / "ordered", staged.names)
+    result = ColumnStore(folder / "ordered", [name for name in staged.names if name not in _PLACE])
     for arrays in _buckets(staged, users, folder):
         keep, first = _first_of_equals(arrays)
         if len(first):
             duplicates({name: values[~keep] for name, values in arrays.items()}, first)
-        kept = {name: values[keep] for name, values in arrays.items()}
-        keys = (kept["time"], kept["user"]) if "time" in kept else (kept["user"],)
+            arrays = {name: values[keep] for name, values in arrays.items()}
+        keys = (arrays["time"], arrays["user"]) if "time" in arrays else (arrays["user"],)
         order = np.lexsort(keys)
-        result.append({name: values[order] for name, values in kept.items()})
+        result.append({name: arrays[name][order] for name in result.names})
     return result
 
 
@@ -73,12 +74,12 @@ def _buckets(staged: ColumnStore, users: int, folder: Path) -> Iterator[Arrays]:
 def _first_of_equals(arrays: Arrays) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """Which rows repeat no earlier one, and for each that does, the line of the earlier one."""
     pair = arrays["user"].astype(np.uint64) << np.uint64(32) | arrays["item"]
-    order = np.argsort(pair, kind="stable")
+    order = np.argsort(pair)
     same = pair[order][1:] == pair[order][:-1]
     several = np.zeros(len(pair), dtype=bool)
     several[1:] |= same
     several[:-1] |= same
-    rows = order[several]  # rows whose pair occurs more than once, in the order of the file within a pair
+    rows = order[several]  # rows whose pair occurs more than once
     keys = [arrays[name][rows] for name in _EXACT if name in arrays]
     order = np.lexsort((rows, *keys, pair[rows]))
     rows = rows[order]

@@ -216,7 +216,11 @@ class _Run:
             np.pad(tally.languages, (0, size - len(tally.languages))).tolist(),
             strict=True,
         )
-        found = {tag or UNKNOWN: {"users": u, "items": i, "interactions": n} for tag, u, i, n in counts if u or i or n}
+        found: dict[str, dict[str, int]] = {}
+        for tag, *numbers in counts:  # no language and `und` are one
+            if any(numbers):
+                entry = found.setdefault(tag or UNKNOWN, {"users": 0, "items": 0, "interactions": 0})
+                entry.update({key: entry[key] + number for key, number in zip(entry, numbers, strict=True)})
         return dict(sorted(found.items(), key=lambda entry: (-entry[1]["interactions"], entry[0])))
 
     def _note_duplicates(self, rows: Arrays, first: NDArray[np.int64]) -> None:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from recbole_xlrec.convert.base import Source
 from recbole_xlrec.convert.sources import (
+    amazon_m2,
     amazon_reviews_2023,
     amazon_reviews_pds,
     book_crossing,
@@ -15,13 +16,17 @@ from recbole_xlrec.convert.sources import (
     microlens,
     mind,
     movielens,
+    recsys_2021,
     table,
+    xmarket,
+    xmarket_wsdm22,
     yelp,
 )
 from recbole_xlrec.data.hints import did_you_mean
 from recbole_xlrec.errors import ConfigError
 
 _MODULES = (
+    amazon_m2,
     amazon_reviews_2023,
     amazon_reviews_pds,
     book_crossing,
@@ -29,7 +34,10 @@ _MODULES = (
     microlens,
     mind,
     movielens,
+    recsys_2021,
     table,
+    xmarket,
+    xmarket_wsdm22,
     yelp,
 )
 SOURCES: Mapping[str, Source] = MappingProxyType({module.SOURCE.name: module.SOURCE for module in _MODULES})
@@ -38,9 +46,8 @@ SOURCES: Mapping[str, Source] = MappingProxyType({module.SOURCE.name: module.SOU
 def default_name(source: str, settings: Mapping[str, str]) -> str:
     """The name of a dataset for which none is given: the source's, or that of the mapping of a table."""
     found = find_source(source)
-    if found is table.SOURCE and "mapping" in settings:
-        return Path(settings["mapping"]).stem
-    return found.dataset or found.name
+    mapping = settings.get("mapping") if found is table.SOURCE else None
+    return Path(mapping).stem if mapping else found.dataset or found.name
 
 
 def find_source(name: str) -> Source:

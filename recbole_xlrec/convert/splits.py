@@ -13,7 +13,7 @@ from recbole_xlrec.convert.codes import Ids
 from recbole_xlrec.convert.raw import RawFile
 from recbole_xlrec.errors import DataError, sample
 
-_WORD = re.compile(r"(?<![a-z])(train|valid|dev|test)(?:idation)?(?![a-z])")
+_WORD = re.compile(r"(?<![a-z])(train|valid|dev|test)(?:ation)?(?![a-z])")
 _MEANING = {"train": "train", "valid": "valid", "dev": "valid", "test": "test"}
 
 

@@ -115,8 +115,10 @@ def write_items(
             words.write(part)
             _write_item_rows(target, part.filter(pl.col(FIRST)), language, names, counted)
         for start in range(0, len(bare), _PIECE):
-            codes = np.flatnonzero(bare[start : start + _PIECE]) + start
-            _write_item_rows(target, pl.DataFrame({CODE: codes.astype(np.uint32)}), language, names, counted)
+            codes = (np.flatnonzero(bare[start : start + _PIECE]) + start).astype(np.uint32)
+            works = {c.WORK_ID: look_up(names.items, codes).str.replace("^[^:]*:", "")} if items.editions else {}
+            rows = pl.DataFrame({CODE: codes, **works})
+            _write_item_rows(target, rows, language, names, counted)
     return language
 
 

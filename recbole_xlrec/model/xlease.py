@@ -6,6 +6,8 @@ and to CEASE / Add-EASE (Jeunen, Van Balen and Goethals, RecSys 2020). Where we 
 
 * The text rows are character n-grams, item features and, if wanted, vectors of a multilingual encoder, each with a
   weight. They score items that nobody has met yet.
+* Users with long histories can be made to count less (`user_balance`); EASE counts pairs of items, and so a user by the
+  square of the history's length.
 * Text rows alone do not carry co-consumption over to another language: to the regression, users of another language are
   users who did not want our items. So every history is also *translated*: each of its items is replaced by its
   counterpart in each other language, the mutual nearest neighbour by text, and the translated histories are more rows,
@@ -62,10 +64,11 @@ class XLEASE(GeneralRecommender):
         self.histories = histories
         gram: Matrix = np.zeros((len(items), len(items)), dtype=dtype)  # (active, active)
         rows = _text_rows(config, dataset, items)
+        balance = user_balance(histories, config["history_power"])
         if rows is not None:
             _add_gram(gram, rows.T.tocsr())
-            _add_translated(gram, histories, config, dataset)
-        _add_gram(gram, histories)
+            _add_translated(gram, histories, balance, config, dataset)
+        _add_gram(gram, (balance @ histories).astype(dtype))
         self.register_buffer("active", torch.from_numpy(items), persistent=False)
         self.weights = torch.from_numpy(zero_diagonal_regression(gram, config["reg_weight"])).to(self.device)
         self.other_parameter_name = ["weights"]
@@ -186,7 +189,26 @@ def _add_gram(gram: Matrix, rows: sp.csr_matrix, share: float = 0.05, block: int
         gram[start : start + block] += (columns[start : start + block] @ rest).toarray()
 
 
-def _add_translated(gram: Matrix, histories: sp.csr_matrix, config: Any, dataset: Any) -> None:
+def user_balance(histories: sp.csr_matrix, power: float) -> sp.csr_matrix:
+    """Factors of the users' rows, on a diagonal: in the Gram matrix a user counts by ``(mean length / length) ** power``.
+
+    At 0 every pair of items counts alike, so that a user counts by the square of the length of the history; at 1 long
+    histories count no more than in proportion to their length.
+
+    Args:
+        histories: (users, items) of zeros and ones.
+        power: From 0 on.
+
+    Returns:
+        (users, users).
+    """
+    lengths = np.maximum(np.diff(histories.indptr), 1)  # (users,)
+    return sp.diags((lengths.mean() / lengths) ** (power / 2), format="csr")
+
+
+def _add_translated(
+    gram: Matrix, histories: sp.csr_matrix, balance: sp.csr_matrix, config: Any, dataset: Any
+) -> None:
     """Adds every history written in each other language, whose items meet in that language only.
 
     `gram` is that of the text rows alone as yet: the counterparts are read off it.
@@ -200,4 +222,5 @@ def _add_translated(gram: Matrix, histories: sp.csr_matrix, config: Any, dataset
         members = np.flatnonzero(codes == code)
         part = translated[:, members]  # (users, members)
         part.data[:] = 1
+        part = balance @ part
         gram[np.ix_(members, members)] += config["transfer_weight"] * (part.T @ part).toarray()

@@ -39,6 +39,7 @@ class EncoderOptions(NamedTuple):
     encoder_prompt_name: str | None
     encoder_batch_size: int
     text_template: Template
+    text_languages: str
     missing_text: str
     extra_vectors: str
     device: str | None
@@ -50,16 +51,18 @@ class EncoderOptions(NamedTuple):
         return cls(**values, device=str(config["device"]) if config["device"] is not None else None)
 
 
-def catalogue_texts(folder: Path, name: str, template: Template) -> tuple[list[str], list[str]]:
-    """Renders one text an item, in the item's own language where it has one.
+def catalogue_texts(folder: Path, name: str, template: Template, languages: str) -> tuple[list[str], list[str]]:
+    """Renders one text an item.
 
     Args:
         folder: The dataset's folder.
         name: The dataset's name.
         template: Fields of the text table and of the item file; None for title, genres and description.
+        languages: `own`: the text in the item's own language, or else its first one; `all`: its texts in all languages,
+            one after the other, each different one once.
 
     Returns:
-        Item ids and their texts, in the order of the text table.
+        Item ids and their texts, in the order in which the text table first has them.
 
     Raises:
         DataError: If there is no text table, or it or the item file is not as it must be.
@@ -67,12 +70,19 @@ def catalogue_texts(folder: Path, name: str, template: Template) -> tuple[list[s
     """
     table = read_text_table(folder / f"{name}.{TEXT}")
     items = _item_columns(folder / f"{name}.{ITEM}")
-    rows = primary_texts(table, items[[ITEM_ID, LANGUAGE]] if items is not None and LANGUAGE in items else None)
+    rows = table
+    if languages == "own":
+        rows = primary_texts(table, items[[ITEM_ID, LANGUAGE]] if items is not None and LANGUAGE in items else None)
     if items is not None:
         more = [column for column in items if column not in rows]
         rows = rows.merge(items[[ITEM_ID, *more]], on=ITEM_ID, how="left")
         rows[more] = rows[more].fillna("")
-    return rows[ITEM_ID].tolist(), render(rows, template)
+    texts = render(rows, template)
+    if languages == "own":
+        return rows[ITEM_ID].tolist(), texts
+    versions = pd.Series(texts).groupby(rows[ITEM_ID].to_numpy(), sort=False)
+    joined = versions.agg(lambda texts: " ".join(dict.fromkeys(texts)))
+    return joined.index.tolist(), joined.tolist()
 
 
 def _item_columns(path: Path) -> pd.DataFrame | None:
@@ -127,7 +137,7 @@ def encode_catalogue(
     show_progress: bool = False,
 ) -> Vectors:
     """Encodes the catalogue, or opens its vectors where that was done before; see `catalogue_vectors`."""
-    ids, texts = catalogue_texts(folder, name, options.text_template)
+    ids, texts = catalogue_texts(folder, name, options.text_template, options.text_languages)
     ids, texts = with_missing(folder / f"{name}.{TEXT}", ids, texts, wanted, options.missing_text)
     if not whole:
         by_id = dict(zip(ids, texts, strict=True))

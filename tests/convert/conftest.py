@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,3 +57,12 @@ def stock_dataset(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
         return Dataset(Config(model="BPR", dataset=converted.folder.name, config_dict=settings))
 
     return load
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder of real data; the test is skipped where there is none."""
+    folder = os.environ.get("XLREC_DATA")
+    if not folder:
+        pytest.skip("XLREC_DATA, the folder of real data, is not set")
+    return Path(folder)

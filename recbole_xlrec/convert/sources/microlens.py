@@ -51,7 +51,7 @@ def _title_files(reader: Reader) -> list[tuple[RawFile, str]]:
         files = reader.folder.find("*_title*.csv", "title*.csv")
         return [(file, named.group(1) if (named := _NAMED.search(file.name)) else "") for file in files]
     found = []
-    for entry in reader.settings["titles"].split(","):
+    for entry in reader.settings.get("titles", "").split(","):
         path, colon, language = entry.rpartition(":") if re.search(r":[\w-]+$", entry) else (entry, "", "")
         file = reader.own_files(path.strip()).one("*")
         named = _NAMED.search(file.name)

@@ -21,11 +21,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import polars as pl
 
-from recbole_xlrec.convert.base import LABEL, LINE, SPLIT, Batch, Source, Tables
+from recbole_xlrec.convert.base import LABEL, LINE, SPLIT, SPLITS, Batch, Source, Tables
 from recbole_xlrec.convert.codes import Ids
 from recbole_xlrec.convert.raw import RawFile, RawFolder
 from recbole_xlrec.convert.read import Reader
-from recbole_xlrec.convert.splits import Seen, by_split
+from recbole_xlrec.convert.splits import Seen, by_split, split_of
 from recbole_xlrec.convert.times import utc_seconds
 from recbole_xlrec.data import columns as c
 from recbole_xlrec.data.languages import normalise_language
@@ -46,6 +46,7 @@ def read(reader: Reader) -> Tables:
     news = [file for file in reader.folder.some("news.tsv") if not _XMIND.search(file.name)]
     if not news:
         raise reader.folder.missing(["MIND*/news.tsv"])
+    news.sort(key=lambda file: SPLITS.index(split_of(file.name) or "train"))
     return Tables(
         interactions=_interactions(reader, behaviors),
         items=_news(reader, news, _translations(reader, behaviors)),
@@ -63,7 +64,7 @@ def _interactions(reader: Reader, files: Sequence[RawFile]) -> Iterator[Batch]:
             known = len(users)
             codes = users.codes(batch.frame[c.USER_ID])
             first = np.concatenate([first, np.full(len(users) - len(first), np.inf)])
-            np.minimum.at(first, codes, batch.frame[c.TIMESTAMP].to_numpy())
+            np.maximum.at(first, codes, batch.frame[c.TIMESTAMP].to_numpy())
             _, places = np.unique(codes, return_index=True)
             rows = batch.frame[np.sort(places[codes[places] >= known])]
             histories.append(Batch(file.name, rows.drop(_SHOWN).filter(pl.col(_HISTORY).is_not_null())))
@@ -79,12 +80,11 @@ def _impressions(reader: Reader, file: RawFile, split: str | None) -> Iterator[B
         if split == "test":
             batch = batch.filter(pl.col(_SHOWN).str.contains(r"-[01]\b"))
         batch = reader.reject(batch, pl.col(c.USER_ID).str.strip_chars().fill_null("") == "", "no user_id")
-        seconds = utc_seconds(batch.frame[c.TIMESTAMP], _TIME)
-        wrong = pl.lit(seconds.is_null())
-        batch = reader.reject(batch, wrong, "no timestamp that is understood")
-        batch = Batch(batch.file, batch.frame.with_columns(seconds.drop_nulls().alias(c.TIMESTAMP)))
         labelled = pl.col(_SHOWN).str.contains(_LABELLED).fill_null(False)
-        yield reader.reject(batch, ~labelled, "impressions not of the form ID-0 or ID-1")
+        batch = reader.reject(batch, ~labelled, "impressions not of the form ID-0 or ID-1")
+        seconds = utc_seconds(batch.frame[c.TIMESTAMP], _TIME)
+        batch = reader.reject(batch, pl.lit(seconds.is_null()), "no timestamp that is understood")
+        yield Batch(batch.file, batch.frame.with_columns(seconds.drop_nulls().alias(c.TIMESTAMP)))
 
 
 def _shown(batch: Batch, negatives: bool) -> pl.DataFrame:
