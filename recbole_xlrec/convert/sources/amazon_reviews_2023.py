@@ -147,7 +147,7 @@ def _pairs(reader: Reader, files: Files) -> pl.DataFrame:
             pairs = pl.concat([pairs, batch.frame.select(_ASIN, _PARENT)]).unique(
                 _ASIN, keep="first", maintain_order=True
             )
-    return pairs.drop_nulls(_ASIN)
+    return pairs.drop_nulls().filter(pl.col(_PARENT).str.strip_chars() != "")
 
 
 def _versions(pairs: pl.DataFrame, products: Iterable[Batch]) -> Iterator[Batch]:

@@ -78,11 +78,15 @@ def _books(reader: Reader, file: RawFile) -> Iterator[Batch]:
         yield batch.select(
             item_id=pl.col("ISBN"),
             language=isbn_language(pl.col("ISBN")),
-            author=pl.col("Book-Author"),
-            publisher=pl.col("Publisher"),
+            author=_plain("Book-Author"),
+            publisher=_plain("Publisher"),
             release_year=year,
             title=pl.col("Book-Title"),
         )
+
+
+def _plain(name: str) -> pl.Expr:
+    return pl.col(name).str.replace_all("&amp;", "&", literal=True)
 
 
 def _users(reader: Reader, file: RawFile) -> Iterator[Batch]:

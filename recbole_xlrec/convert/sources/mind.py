@@ -64,7 +64,7 @@ def _interactions(reader: Reader, files: Sequence[RawFile]) -> Iterator[Batch]:
             known = len(users)
             codes = users.codes(batch.frame[c.USER_ID])
             first = np.concatenate([first, np.full(len(users) - len(first), np.inf)])
-            np.maximum.at(first, codes, batch.frame[c.TIMESTAMP].to_numpy())
+            np.minimum.at(first, codes, batch.frame[c.TIMESTAMP].to_numpy())
             _, places = np.unique(codes, return_index=True)
             rows = batch.frame[np.sort(places[codes[places] >= known])]
             histories.append(Batch(file.name, rows.drop(_SHOWN).filter(pl.col(_HISTORY).is_not_null())))

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from recbole_xlrec.convert.base import Batch, Source, Tables
-from recbole_xlrec.convert.raw import RawFile, RawFolder
+from recbole_xlrec.convert.raw import RawFile
 from recbole_xlrec.convert.read import Reader
 from recbole_xlrec.convert.times import AUTO
 from recbole_xlrec.data import columns as c
@@ -77,8 +77,9 @@ def _mapping(reader: Reader) -> Mapping[str, Any]:
         with resources.as_file(_folder() / f"{given}.yaml") as path:
             mapping = read_yaml(path)
     else:
-        mapping = read_yaml(given)
-        reader.used.append(RawFolder(Path(given)).one("*"))
+        file = reader.own_files(given).one("*")
+        mapping = read_yaml(file.path)
+        reader.used.append(file)
     _known(mapping, (*_KEYS, *_TABLES), f"the mapping {given}")
     if not mapping.get("interactions"):
         raise ConfigError(f"The mapping {given} names no interactions: interactions: {{file: …, columns: {{…}}}}")
