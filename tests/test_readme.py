@@ -30,6 +30,7 @@ def checkout(tmp_path: Path) -> Path:
     from recbole_xlrec.convert.ml100k_xl import convert
 
     shutil.copytree(ROOT / "dataset_configs", tmp_path / "dataset_configs")
+    shutil.copytree(ROOT / "tests" / "data" / "raw" / "table", tmp_path / "tests" / "data" / "raw" / "table")
     ignored = shutil.ignore_patterns(".vectors")
     shutil.copytree(ROOT / "atomic_data" / "toy", tmp_path / "atomic_data" / "toy", ignore=ignored)
     convert(tmp_path / "atomic_data")

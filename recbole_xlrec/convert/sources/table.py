@@ -70,7 +70,7 @@ def _mapping(reader: Reader) -> Mapping[str, Any]:
     given = reader.settings.get("mapping")
     if given is None:
         raise ConfigError(
-            "--option mapping=FILE.yaml says which columns of your files are what; CONVERTERS.md shows one. "
+            "--option mapping=FILE.yaml says which columns of your files are what; the README shows one. "
             f"Shipped ones: {', '.join(_shipped())}."
         )
     if given in _shipped():
