@@ -63,4 +63,11 @@ def _given(source: Source, options: Options) -> dict[str, Any]:
         default = usual.get(entry.name, () if entry.name == "languages" else entry.default)
         if value and value != default:
             found[entry.name] = list(value) if isinstance(value, tuple) else value
+    if options.settings:
+        found["settings"] = {key: _without_place(value) for key, value in options.settings.items()}
     return found
+
+
+def _without_place(value: str) -> str:
+    """A file's name without the folders of this machine."""
+    return Path(value).name if Path(value).is_absolute() else value

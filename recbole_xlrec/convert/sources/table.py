@@ -71,9 +71,9 @@ def _mapping(reader: Reader) -> Mapping[str, Any]:
     if given is None:
         raise ConfigError(
             "--option mapping=FILE.yaml says which columns of your files are what; the README shows one. "
-            f"Shipped ones: {', '.join(_shipped())}."
+            f"Shipped ones: {', '.join(shipped())}."
         )
-    if given in _shipped():
+    if given in shipped():
         with resources.as_file(_folder() / f"{given}.yaml") as path:
             mapping = read_yaml(path)
     else:
@@ -86,7 +86,8 @@ def _mapping(reader: Reader) -> Mapping[str, Any]:
     return mapping
 
 
-def _shipped() -> list[str]:
+def shipped() -> list[str]:
+    """Names of the mappings that come with the package."""
     return sorted(entry.name.removesuffix(".yaml") for entry in _folder().iterdir())
 
 
