@@ -56,7 +56,9 @@ def encode(
     encoder: Annotated[str, typer.Option(help="ngram, or a sentence-transformers name or folder.")] = "ngram",
     data_path: DataPath = Path("atomic_data"),
     template: Annotated[str | None, typer.Option(help='Item text, as "{title}. {genres}".')] = None,
-    text_languages: Annotated[Literal["own", "all"], typer.Option(help="An item's text in its own language, or in all.")] = "own",
+    text_languages: Annotated[
+        Literal["own", "all"], typer.Option(help="An item's text in its own language, or in all.")
+    ] = "own",
     prompt: Annotated[str | None, typer.Option(help="Text before each item's; by default the encoder's own.")] = None,
     prompt_name: Annotated[str | None, typer.Option(help="One of the encoder's own prompts.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Texts a batch.")] = 64,

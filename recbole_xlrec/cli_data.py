@@ -77,6 +77,14 @@ def convert(
             "--whole", help="One file of interactions, where the source comes in splits.", rich_help_panel=_FILES
         ),
     ] = False,
+    sequences: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Write sequence-train and so on too: targets with so many items before, for sequential models.",
+            rich_help_panel=_FILES,
+        ),
+    ] = 0,
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace a dataset of this name.", rich_help_panel=_FILES)
     ] = False,
@@ -98,6 +106,7 @@ def convert(
         seed=seed,
         all_items=all_items,
         whole=whole,
+        sequences=sequences,
         negatives=negatives,
         detect=detect,
         detect_threshold=detect_threshold,

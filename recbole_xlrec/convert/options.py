@@ -29,6 +29,7 @@ class Options:
         seed: Of the draw.
         all_items: Keep items without interactions too.
         whole: Write one file of interactions where the source comes in splits.
+        sequences: Longest history in files for RecBole's sequential models, of sources in splits; 0: no such files.
         negatives: Keep items that were shown and not chosen, with `label` 0.
         detect: Detect the language of items that have none.
         detect_threshold: Least confidence in a language; `und` below it.
@@ -47,6 +48,7 @@ class Options:
     seed: int = 2020
     all_items: bool = False
     whole: bool = False
+    sequences: int = 0
     negatives: bool = False
     detect: bool = False
     detect_threshold: float = 0.7
@@ -65,7 +67,7 @@ class Options:
             raise ConfigError(f"--identity {self.identity}: choose item or edition.")
         if not self.name or set(self.name) & set("/\\:\t\n ") or self.name.startswith("."):
             raise ConfigError(f"--name {self.name!r}: use letters, digits, '-', '_' and '.', as RecBole names files.")
-        for key, least in (("user_core", 1), ("item_core", 1), ("sample_users", 1), ("seed", 0)):
+        for key, least in (("user_core", 1), ("item_core", 1), ("sample_users", 1), ("seed", 0), ("sequences", 0)):
             value = getattr(self, key)
             if value is not None and value < least:
                 raise ConfigError(f"--{key.replace('_', '-')} {value}: must be at least {least}.")

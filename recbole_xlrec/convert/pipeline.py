@@ -26,11 +26,12 @@ from recbole_xlrec.convert.publish import publishing, write_meta
 from recbole_xlrec.convert.raw import RawFile, RawFolder
 from recbole_xlrec.convert.read import Reader
 from recbole_xlrec.convert.rejects import Rejects
+from recbole_xlrec.convert.sequences import write_sequences
 from recbole_xlrec.convert.tally import Tally
 from recbole_xlrec.convert.users import Users
 from recbole_xlrec.convert.write import Names, look_up, write_interactions, write_items
 from recbole_xlrec.data import columns as c
-from recbole_xlrec.errors import DataError
+from recbole_xlrec.errors import ConfigError, DataError
 
 logger = logging.getLogger(__name__)
 
@@ -175,6 +176,8 @@ class _Run:
         tally = Tally(len(self._user_ids), len(self._item_ids), len(self._languages.names), unknown)
         name, selection = self._options.name, self._selection
         suffixes = write_interactions(self._files, name, self._store, selection, names, tally)
+        if self._options.sequences:
+            suffixes |= self._sequences(names)
         written = selection.items | self._known_items() if self._options.all_items else selection.items
         item_language = write_items(self._files, name, self.items, written, names, tally, self._tables.texts)
         countries = look_up(pl.Series(self._staged.countries), self._staged.country[: len(self._user_ids)])
@@ -195,6 +198,17 @@ class _Run:
             "user_language": self._users.told_by,
             "notes": self._notes(names),
         }
+
+    def _sequences(self, names: Names) -> dict[str, int]:
+        if "split" not in self._store.names:
+            raise ConfigError(
+                "--sequences: this source has no splits of its own (or --whole is given); RecBole cuts them."
+            )
+        if "time" not in self._store.names:
+            raise ConfigError("--sequences: the interactions of this source have no times, and so no order.")
+        return write_sequences(
+            self._files, self._options.name, self._store, self._selection, names, self._options.sequences
+        )
 
     def _notes(self, names: Names) -> list[str]:
         users, items = (np.flatnonzero(stay).astype(np.uint32) for stay in self._selection)

@@ -190,7 +190,7 @@ def _add_gram(gram: Matrix, rows: sp.csr_matrix, share: float = 0.05, block: int
 
 
 def user_balance(histories: sp.csr_matrix, power: float) -> sp.csr_matrix:
-    """Factors of the users' rows, on a diagonal: in the Gram matrix a user counts by ``(mean length / length) ** power``.
+    """Factors of the users' rows: in the Gram matrix a user counts by ``(mean length / length) ** power``.
 
     At 0 every pair of items counts alike, so that a user counts by the square of the length of the history; at 1 long
     histories count no more than in proportion to their length.
@@ -200,15 +200,13 @@ def user_balance(histories: sp.csr_matrix, power: float) -> sp.csr_matrix:
         power: From 0 on.
 
     Returns:
-        (users, users).
+        (users, users), diagonal.
     """
     lengths = np.maximum(np.diff(histories.indptr), 1)  # (users,)
     return sp.diags((lengths.mean() / lengths) ** (power / 2), format="csr")
 
 
-def _add_translated(
-    gram: Matrix, histories: sp.csr_matrix, balance: sp.csr_matrix, config: Any, dataset: Any
-) -> None:
+def _add_translated(gram: Matrix, histories: sp.csr_matrix, balance: sp.csr_matrix, config: Any, dataset: Any) -> None:
     """Adds every history written in each other language, whose items meet in that language only.
 
     `gram` is that of the text rows alone as yet: the counterparts are read off it.

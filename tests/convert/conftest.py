@@ -45,16 +45,19 @@ def tables() -> Callable[[Converted], dict[str, pd.DataFrame]]:
 def stock_dataset(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Loads a converted dataset with RecBole's own `Config` and `Dataset`, nothing of ours but the shims."""
 
-    def load(converted: Converted, **config: Any) -> Any:
+    def load(converted: Converted, sequential: bool = False, **config: Any) -> Any:
         from recbole_xlrec.bridge import compat
 
         compat.apply()
         from recbole.config import Config
-        from recbole.data.dataset import Dataset
+        from recbole.data.dataset import Dataset, SequentialDataset
 
         monkeypatch.setattr("sys.argv", ["test"])
         settings = {"data_path": str(converted.folder.parent), "load_col": None, **config}
-        return Dataset(Config(model="BPR", dataset=converted.folder.name, config_dict=settings))
+        kind, model = (SequentialDataset, "GRU4Rec") if sequential else (Dataset, "BPR")
+        if sequential:
+            settings["train_neg_sample_args"] = None
+        return kind(Config(model=model, dataset=converted.folder.name, config_dict=settings))
 
     return load
 
