@@ -63,7 +63,7 @@ def convert(
     ] = False,
     detect_threshold: Annotated[
         float, typer.Option(min=0, max=1, help="Least confidence; und below it.", rich_help_panel=_CLEANING)
-    ] = 0.7,
+    ] = 0.5,
     max_rejected: Annotated[
         float, typer.Option(min=0, max=1, help="Largest share of broken rows in a file.", rich_help_panel=_CLEANING)
     ] = 0.1,

@@ -51,7 +51,7 @@ class Options:
     sequences: int = 0
     negatives: bool = False
     detect: bool = False
-    detect_threshold: float = 0.7
+    detect_threshold: float = 0.5
     encoding: str = ""
     max_rejected: float = 0.1
     settings: Mapping[str, str] = field(default_factory=dict)

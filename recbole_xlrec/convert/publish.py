@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from polars.exceptions import PolarsError
 
 from recbole_xlrec.data.files import file_hash
 from recbole_xlrec.errors import DataError
@@ -29,8 +30,8 @@ def publishing(output: Path, name: str, replace: bool) -> Iterator[tuple[Path, P
         replace: Whether a dataset of this name may be replaced.
 
     Raises:
-        DataError: There is a dataset of this name, it is being written by another process, the disk is full, or a file
-            cannot be read or written.
+        DataError: There is a dataset of this name, it is being written by another process, the disk is full, a file
+            cannot be read or written, or holds what polars cannot take.
     """
     target = output / name
     if target.exists() and not replace:
@@ -53,18 +54,25 @@ def publishing(output: Path, name: str, replace: bool) -> Iterator[tuple[Path, P
         files.mkdir()
         yield files, work
         _put(files, target, partial / "old")
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise DataError(f"{error}. Nothing was changed in {output}.") from error
-        free = shutil.disk_usage(output).free
-        raise DataError(
-            f"The disk of {output} is full ({free / 1e9:.1f} GB free now). Nothing was changed. Make room, or give an "
-            "--output on another disk; a conversion takes about twice the size of the unpacked raw files."
-        ) from error
+    except (OSError, PolarsError) as error:
+        raise _explained(error, output) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
+
+
+def _explained(error: OSError | PolarsError, output: Path) -> DataError:
+    """What to do about a disk that is full, a file that cannot be read or written, or data that polars cannot take."""
+    if getattr(error, "errno", None) == errno.ENOSPC or f"os error {errno.ENOSPC}" in str(error):
+        free = shutil.disk_usage(output).free
+        return DataError(
+            f"The disk of {output} is full ({free / 1e9:.1f} GB free now). Nothing was changed. Make room, or give an "
+            "--output on another disk; a conversion takes about twice the size of the unpacked raw files."
+        )
+    if isinstance(error, OSError):
+        return DataError(f"{error}. Nothing was changed in {output}.")
+    return DataError(f"The raw files are not as expected: {error}. Nothing was changed in {output}.")
 
 
 def write_meta(folder: Path, name: str, meta: Mapping[str, Any]) -> None:

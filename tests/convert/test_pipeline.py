@@ -200,7 +200,10 @@ def test_an_existing_dataset_is_not_overwritten_unless_asked(run: Convert, table
     assert [path.name for path in first.folder.parent.iterdir()] == ["d"]
 
 
-@pytest.mark.parametrize("trouble", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device")])
+FULL = [OSError(errno.ENOSPC, "No space left"), pl.exceptions.ComputeError("parquet: No space left (os error 28)")]
+
+
+@pytest.mark.parametrize("trouble", [KeyboardInterrupt(), *FULL])
 def test_whatever_stops_it_an_existing_dataset_stays_and_nothing_else_is_left(
     trouble: BaseException, run: Convert, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,7 +214,7 @@ def test_whatever_stops_it_an_existing_dataset_stays_and_nothing_else_is_left(
         raise trouble
 
     monkeypatch.setattr(write.AtomicStream, "write", stop)
-    expected = DataError if isinstance(trouble, OSError) else KeyboardInterrupt
+    expected = KeyboardInterrupt if isinstance(trouble, KeyboardInterrupt) else DataError
     with pytest.raises(expected, match="The disk of .* is full" if expected is DataError else None):
         run(replace=True)
     assert {path.name: path.read_bytes() for path in first.folder.iterdir()} == before

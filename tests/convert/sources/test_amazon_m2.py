@@ -146,7 +146,8 @@ def test_the_real_test_sessions(convert: Convert, real_data: Path, tables: Any, 
         f"task2-{row}": locale for row, locale in country.items()
     }
 
-    dataset = stock_dataset(converted, benchmark_filename=["train", "test", "test"])
+    columns = {"inter": ["user_id", "item_id", "timestamp"]}
+    dataset = stock_dataset(converted, benchmark_filename=["train", "test", "test"], load_col=columns)
     assert (dataset.user_num - 1, dataset.item_num - 1) == (2100, len(items))
     train, test, _ = dataset.build()
     assert (train.inter_num, test.inter_num) == (len(known), len(new))

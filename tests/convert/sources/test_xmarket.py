@@ -40,7 +40,7 @@ def test_a_market_that_is_not_there_is_an_error(convert: Convert) -> None:
 
 
 def test_a_category_that_is_not_there_is_an_error(convert: Convert) -> None:
-    with pytest.raises(ConfigError, match=r"category=Book: not there\. Did you mean 'Books'"):
+    with pytest.raises(ConfigError, match=r"category=Book: not in the folder\. Did you mean 'Books'"):
         convert("xmarket", RAW / "xmarket", settings={"category": "Book"})
 
 
@@ -144,7 +144,8 @@ def test_the_real_cup_files(convert: Convert, real_data: Path, tables: Any, stoc
     assert converted.meta["counts"]["users"] == len(users)
     assert converted.meta["languages"]["und"]["interactions"] == len(train) + len(shown | right)
 
-    dataset = stock_dataset(converted, benchmark_filename=["train", "valid", "valid"])
+    columns = {"inter": ["user_id", "item_id", "label"]}
+    dataset = stock_dataset(converted, benchmark_filename=["train", "valid", "valid"], load_col=columns)
     assert dataset.user_num - 1 == len(users)
     assert dataset.item_num - 1 == len({item for _, item in train | right | shown})
     train_set, valid_set, _ = dataset.build()
