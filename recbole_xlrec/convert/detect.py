@@ -3,9 +3,9 @@
 All languages that lingua knows are looked at, also where only some are wanted: a detector that may only say German or
 English takes four French texts in five for one of the two, with confidence.
 
-Measured on NTREX (ten languages, 300 sentences each), at the threshold 0.5: of whole sentences 98 % get a language and
-99.9 % of these the right one; of titles of five words 70 %, and 99.8 % of these. From 80 characters on, the smaller
-models decide where they are sure, at 2 to 3 times the speed: 99.3 to 99.9 % right.
+Measured as it stands on sentences 1001 to 1400 of NTREX in ten languages, none of which the settings were chosen by, at
+the threshold 0.5: 97.6 % of whole sentences get a language, of these 99.6 % the right one; of titles of five words
+71.1 %, of these 99.8 %. From 80 characters on, the smaller models decide where they are sure, which is faster.
 """
 
 from __future__ import annotations

@@ -16,7 +16,6 @@ from recbole_xlrec.convert.columnar import Arrays, ColumnStore
 
 #: Rows sorted at a time.
 BUCKET = 1 << 21
-_PLACE = ("file", "line")
 _EXACT = ("time", "rating", "label", "split")
 
 
@@ -32,9 +31,9 @@ def ordered(
         duplicates: Told of rows that repeat another one in everything: the rows, and the line of the first of each.
 
     Returns:
-        The rows; where they stood is no longer among the columns.
+        The rows.
     """
-    result = ColumnStore(folder / "ordered", [name for name in staged.names if name not in _PLACE])
+    result = ColumnStore(folder / "ordered", staged.names)
     for arrays in _buckets(staged, users, folder):
         keep, first = _first_of_equals(arrays)
         if len(first):
@@ -42,7 +41,7 @@ def ordered(
             arrays = {name: values[keep] for name, values in arrays.items()}
         keys = (arrays["time"], arrays["user"]) if "time" in arrays else (arrays["user"],)
         order = np.lexsort(keys)
-        result.append({name: arrays[name][order] for name in result.names})
+        result.append({name: values[order] for name, values in arrays.items()})
     return result
 
 

@@ -130,7 +130,8 @@ def _unknown(p: Profile) -> Iterator[Advice]:
 
 def _bridges(p: Profile) -> Iterator[Advice]:
     b, known = p.bridging, [row for row in p.languages if row.name != UNKNOWN]
-    if len(known) > 1 and not b.users and not b.editions and not b.consumed:
+    told = [share for share in (b.users, b.editions, b.consumed) if share is not None]
+    if len(known) > 1 and told and not any(told):
         yield Advice(
             "No user bridges languages and no work is shared by them: only text connects them.",
             "Models of ids alone cannot transfer: use one that reads text (XLEASE) with a multilingual encoder.",

@@ -129,7 +129,7 @@ def languages(inter: Interactions, codes: LanguageCodes, titles: Array | None) -
         for code, name in enumerate(codes.names)
         if users[code] or items[code] or events[code] or texts[code]
     ]
-    return tuple(sorted(rows, key=lambda row: (-row.interactions, -row.items, row.name)))
+    return tuple(sorted(rows, key=lambda row: (-row.interactions, -row.items, -row.texts, row.name)))
 
 
 def bridging(

@@ -9,8 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from recbole_xlrec.inspect import lines
-from recbole_xlrec.inspect.advice import Advice, percent
-from recbole_xlrec.inspect.by_language import Language
+from recbole_xlrec.inspect.advice import Advice
 from recbole_xlrec.inspect.profile import Profile
 
 _MOST_LANGUAGES = 10
@@ -44,27 +43,14 @@ def _grid(rows: Sequence[tuple[str, str]], short: Sequence[str] = ()) -> Table:
 
 
 def _languages(profile: Profile) -> Table:
-    by = "of items" if profile.items_have_language else "of users"
+    headers, rows = lines.language_table(profile, _MOST_LANGUAGES)
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    table.add_column("language", min_width=16)
-    for name in ("users", "items", f"interactions ({by})", "", "texts", "title, characters"):
+    table.add_column(headers[0], min_width=16)
+    for name in headers[1:]:
         table.add_column(name, justify="right")
-    shown, rest = profile.languages[:_MOST_LANGUAGES], profile.languages[_MOST_LANGUAGES:]
-    for row in shown:
-        table.add_row(*_cells(row, profile.interactions))
-    if rest:
-        users, items, events, texts = (
-            sum(getattr(row, name) for row in rest) for name in ("users", "items", "interactions", "texts")
-        )
-        folded = Language(f"{len(rest)} more", users, items, events, texts, title_length=None)
-        table.add_row(*_cells(folded, profile.interactions))
+    for cells in rows:
+        table.add_row(*cells)
     return table
-
-
-def _cells(row: Language, total: int) -> list[str]:
-    title = "–" if row.title_length is None else f"{row.title_length:.1f}"
-    numbers = [f"{number:,}" for number in (row.users, row.items, row.interactions)]
-    return [row.name, *numbers, percent(row.interactions / total), f"{row.texts:,}", title]
 
 
 def _warnings(found: Sequence[Advice]) -> RenderableType:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 from recbole_xlrec.inspect.advice import counted, percent
+from recbole_xlrec.inspect.by_language import Language
 from recbole_xlrec.inspect.measures import Bars
 from recbole_xlrec.inspect.profile import Profile, Texts, Times
 
@@ -19,7 +20,7 @@ def size_lines(profile: Profile) -> Lines:
         ("items", _beside(p.items, p.items_consumed, "with interactions")),
         ("interactions", f"{p.interactions:,}{_shown(p)}; density {density(p.density)}"),
     ]
-    if len(p.files) > 1 or not p.files[0][0].endswith(f"{p.name}.inter"):
+    if p.files[0][0] != f"{p.name}.inter":
         rows.append(("splits", ", ".join(f"{name.split('.')[-2]} {size:,}" for name, size in p.files)))
     rows.append(("time", time_span(p.times)))
     rows.append(("ratings", "none" if p.ratings is None else bars(p.ratings, p.interactions)))
@@ -46,7 +47,10 @@ def bridge_lines(profile: Profile) -> Lines:
     """What connects the languages."""
     b = profile.bridging
     noun = "items" if b.works == profile.items else "works"
-    users = [(b.users, "of users consumed items of 2 languages or more"), (b.crossing, "of interactions cross")]
+    users = [
+        (b.users, "consumed in 2 languages or more"),
+        (b.crossing, "of interactions cross languages"),
+    ]
     works = [(b.exist, "exist in 2 languages or more"), (b.consumed, "are consumed from 2 or more")]
     return [
         ("bridging users", _shares(users)),
@@ -72,6 +76,41 @@ def origin_lines(profile: Profile) -> Lines:
     rows = [("source", o.source), ("licence", o.licence), ("citation", o.citation), ("url", o.url)]
     steps = [f"{step.name} −{step.removed:,}" for step in o.steps if step.removed]
     return [(label, text) for label, text in (*rows, ("removed", ", ".join(steps))) if text]
+
+
+def language_table(profile: Profile, most: int | None = None) -> tuple[list[str], list[list[str]]]:
+    """The counts by language, without the columns of which nothing is known.
+
+    Args:
+        profile: The profile.
+        most: How many languages to list; the others are added up in one more row.
+
+    Returns:
+        The headers, and the cells of each row, the language's tag first.
+    """
+    p, rows = profile, list(profile.languages)
+    if most is not None and len(rows) > most + 1:
+        rows[most:] = [_added(rows[most:])]
+    by = "of items" if p.items_have_language else "of users"
+    columns = [("language", [row.name for row in rows])]
+    if p.homes_from is not None:
+        columns.append(("users", [f"{row.users:,}" for row in rows]))
+    if p.items_have_language:
+        columns.append(("items", [f"{row.items:,}" for row in rows]))
+    if p.homes_from is not None:
+        columns.append((f"interactions ({by})", [f"{row.interactions:,}" for row in rows]))
+        columns.append(("share", [percent(row.interactions / p.interactions) for row in rows]))
+    columns.append(("texts", [f"{row.texts:,}" for row in rows]))
+    lengths = ["–" if row.title_length is None else f"{row.title_length:.1f}" for row in rows]
+    columns.append(("title, characters", lengths))
+    return [name for name, _ in columns], [list(cells) for cells in zip(*(c for _, c in columns), strict=True)]
+
+
+def _added(rows: list[Language]) -> Language:
+    users, items, events, texts = (
+        sum(getattr(row, name) for row in rows) for name in ("users", "items", "interactions", "texts")
+    )
+    return Language(f"{len(rows)} more", users, items, events, texts, title_length=None)
 
 
 def density(share: float) -> str:

@@ -48,21 +48,20 @@ def _matrix(profile: Profile) -> Figure | None:
     if profile.matrix is None:
         return None
     cells = np.asarray(profile.matrix)  # (home language, item language)
-    there = np.flatnonzero((cells.sum(axis=0) + cells.sum(axis=1)) > 0)
-    names = [profile.matrix_names[place] for place in there]
-    cells = cells[np.ix_(there, there)]
-    shares = cells / np.maximum(1, cells.sum(axis=1, keepdims=True))
+    homes, items = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
+    cells = cells[np.ix_(homes, items)]
+    shares = cells / cells.sum(axis=1, keepdims=True)
     trace = {
         "type": "heatmap",
-        "x": names,
-        "y": names,
+        "x": [profile.matrix_names[place] for place in items],
+        "y": [profile.matrix_names[place] for place in homes],
         "z": shares.tolist(),
         "customdata": cells.tolist(),
         "zmin": 0,
         "zmax": 1,
         "xgap": 2,
         "ygap": 2,
-        "texttemplate": "%{z:.0%}" if len(names) <= 8 else "",
+        "texttemplate": "%{z:.0%}" if len(items) <= 8 else "",
         "hovertemplate": "users %{y}, items %{x}: %{customdata:,} interactions, %{z:.1%} of the users'<extra></extra>",
         "colorbar": {"tickformat": ".0%", "thickness": 10, "outlinewidth": 0},
     }

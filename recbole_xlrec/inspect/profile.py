@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -103,7 +104,7 @@ class Profile:
         name: The dataset.
         files: Name and rows of each file of interactions that was read.
         unread: Benchmark files that lie beside a whole `.inter` file, which is the one read.
-        interactions: Rows, those not counted whose `label` is 0.
+        interactions: Rows, without those whose `label` is 0.
         shown: Those rows: items that were shown and not chosen.
         repeated: Rows whose (user, item) pair an earlier row has.
         users: Users with interactions.
@@ -181,24 +182,11 @@ def read_profile(data_path: Path, name: str) -> Profile:
     written = places if texts is None else np.where(texts.filled, places, -1)
     cells = matrix(inter, codes)
     lengths = np.bincount(inter.users)
-    pairs = measures.distinct_pairs(inter.users, inter.items)
-    unlisted = _unlisted(inter.item_ids, items)
     return Profile(
         name=name,
         files=inter.files,
         unread=_unread(folder, name, paths),
-        interactions=len(inter.users),
-        shown=inter.shown,
-        repeated=len(inter.users) - pairs,
-        users=len(inter.user_ids),
-        users_listed=None if users is None else len(users.ids),
-        users_unlisted=int(_unlisted(inter.user_ids, users).sum()),
-        items=len(item_ids),
-        items_consumed=len(inter.item_ids),
-        items_listed=None if items is None else len(items.ids),
-        items_unlisted=int(unlisted.sum()),
-        rows_unlisted=int(unlisted[inter.items].sum()),
-        density=pairs / (len(inter.user_ids) * len(inter.item_ids)),
+        **_sizes(inter, users, items, len(item_ids)),
         lengths=measures.spread(lengths),
         length_bars=measures.length_bars(lengths),
         short_users=int((lengths < SHORTEST).sum()),
@@ -214,6 +202,26 @@ def read_profile(data_path: Path, name: str) -> Profile:
         texts=None if texts is None else _texts(texts, places, len(item_ids), codes),
         provenance=read_provenance(folder / f"{name}.meta.json"),
     )
+
+
+def _sizes(inter: Interactions, users: Listed | None, items: Listed | None, item_count: int) -> dict[str, Any]:
+    """The fields of a profile that count users, items and interactions."""
+    pairs = measures.distinct_pairs(inter.users, inter.items)
+    unlisted = _unlisted(inter.item_ids, items)
+    return {
+        "interactions": len(inter.users),
+        "shown": inter.shown,
+        "repeated": len(inter.users) - pairs,
+        "users": len(inter.user_ids),
+        "users_listed": None if users is None else len(users.ids),
+        "users_unlisted": int(_unlisted(inter.user_ids, users).sum()),
+        "items": item_count,
+        "items_consumed": len(inter.item_ids),
+        "items_listed": None if items is None else len(items.ids),
+        "items_unlisted": int(unlisted.sum()),
+        "rows_unlisted": int(unlisted[inter.items].sum()),
+        "density": pairs / (len(inter.user_ids) * len(inter.item_ids)),
+    }
 
 
 def _all_items(inter: Interactions, items: Listed | None) -> pd.Index:

@@ -6,6 +6,7 @@ and to CEASE / Add-EASE (Jeunen, Van Balen and Goethals, RecSys 2020). Where we 
 
 * The text rows are character n-grams, item features and, if wanted, vectors of a multilingual encoder, each with a
   weight. They score items that nobody has met yet.
+* Items that nobody has met in training take their weights from text alone (`cold_items`).
 * Users with long histories can be made to count less (`user_balance`); EASE counts pairs of items, and so a user by the
   square of the history's length.
 * Text rows alone do not carry co-consumption over to another language: to the regression, users of another language are
@@ -31,6 +32,7 @@ from sklearn.preprocessing import normalize
 from torch import nn
 
 from recbole_xlrec.errors import ConfigError
+from recbole_xlrec.model.cold_items import cold_weights
 from recbole_xlrec.model.text_rows import counterparts, feature_rows, lexical_rows, stack
 
 logger = logging.getLogger(__name__)
@@ -65,12 +67,19 @@ class XLEASE(GeneralRecommender):
         gram: Matrix = np.zeros((len(items), len(items)), dtype=dtype)  # (active, active)
         rows = _text_rows(config, dataset, items)
         balance = user_balance(histories, config["history_power"])
+        cold = np.bincount(histories.indices, minlength=len(items)) == 0  # (active,)
+        text_gram: Matrix | None = None
         if rows is not None:
             _add_gram(gram, rows.T.tocsr())
+            text_gram = gram.copy() if cold.any() and config["cold_penalty"] > 0 else None
             _add_translated(gram, histories, balance, config, dataset)
         _add_gram(gram, (balance @ histories).astype(dtype))
         self.register_buffer("active", torch.from_numpy(items), persistent=False)
-        self.weights = torch.from_numpy(zero_diagonal_regression(gram, config["reg_weight"])).to(self.device)
+        weights = zero_diagonal_regression(gram, config["reg_weight"])
+        if text_gram is not None:
+            columns = cold_weights(text_gram, weights, cold, config["cold_penalty"], histories)
+            weights[np.ix_(~cold, cold)] = columns
+        self.weights = torch.from_numpy(weights).to(self.device)
         self.other_parameter_name = ["weights"]
 
     def calculate_loss(self, interaction: Any) -> torch.Tensor:
