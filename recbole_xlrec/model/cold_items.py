@@ -1,11 +1,11 @@
 """Weights of items that nobody has met in training.
 
-In a joint regression an item without interactions is an item that no user wanted: the rows of the users pull its weights
+In a joint regression an item without interactions is one that no user wanted: the rows of the users pull its weights
 to zero. So its weights are fitted to its text alone, by ridge regression of its text row on those of the items that
-somebody has met, as a low-dimensional linear map from content to behaviour would be (Gantner et al., ICDM 2010, "Learning
-Attribute-to-Feature Mappings for Cold-Start Recommendations", whose setting this is; the map here is from items to items).
-They then apply to what a user consumed and to what the warm model predicts for that user. One factor for all keeps the
-scores of cold items, taken together, as large beside those of the others as the joint regression has them.
+somebody has met: a linear map from attributes to behaviour (Gantner et al., ICDM 2010, "Learning Attribute-to-Feature
+Mappings for Cold-Start Recommendations"), here from items to items. They then apply to what a user consumed and to
+what the warm model predicts for that user. One factor for all keeps the scores of cold items, taken together, as
+large beside those of the others as the joint regression has them.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """EASE, XLProfile and XLEASE on converted data: overall, by the items' language, and on items kept out of training.
 
 Needs XLREC_DATA with `anime_multi` and `ml_tmdb`. Warm: the shipped configs; EASE's penalty and XLEASE's weights are
-chosen by NDCG@10 on the validation split of the first seed, the test split is looked at once a seed. Cold: a twentieth of
-the items with a text is kept out of training with all their interactions; each user who met some of them ranks these
-items only. Text k-NN: the sum over the user's history of the cosines of the titles' n-grams (each title in the item's own
-language), or of the rows that XLEASE uses, item features among them. `warm` or `cold` as arguments runs one part.
+chosen by NDCG@10 on the validation split of the first seed, the test split is looked at once a seed. Cold: a twentieth
+of the items with a text is kept out of training with all their interactions; each user who met some of them ranks these
+items only. Text k-NN: the sum over the user's history of the cosines of the titles' n-grams (each title in the item's
+own language), or of the rows that XLEASE uses, item features among them. `warm` or `cold` as argument runs one part.
 """
 
 from __future__ import annotations
