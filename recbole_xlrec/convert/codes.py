@@ -105,3 +105,13 @@ def grown(array: NDArray, size: int) -> NDArray:
     larger = np.zeros((2 * size, *array.shape[1:]), dtype=array.dtype)
     larger[: len(array)] = array
     return larger
+
+
+def editions(ids: pl.Series, languages: NDArray[np.uint8], known: Languages) -> pl.Series:
+    """Returns ids `<lang>:<id>`; a missing id stays missing."""
+    tags = pl.Series(known.names).gather(pl.Series(languages, dtype=pl.UInt32))
+    return (
+        pl.DataFrame({"tag": tags, "id": ids.cast(pl.String).str.strip_chars()})
+        .select(pl.when(pl.col("id") != "").then(pl.col("tag") + ":" + pl.col("id")))
+        .to_series()
+    )

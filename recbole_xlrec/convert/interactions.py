@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recbole_xlrec.convert.base import LABEL, LINE, SPLIT, SPLITS, Batch, Tables
-from recbole_xlrec.convert.codes import Ids, Languages, grown
+from recbole_xlrec.convert.codes import Ids, Languages, editions, grown
 from recbole_xlrec.convert.columnar import Arrays, ColumnStore
 from recbole_xlrec.convert.options import Options
 from recbole_xlrec.convert.rejects import Rejects
@@ -103,7 +103,7 @@ class Stager:
         wrong: dict[str, Mask] = {}
         self._ids(frame, arrays, wrong)
         self._values(frame, arrays, wrong)
-        stay = ~self._set_aside(batch, wrong)
+        stay = ~self._rejects.judge(batch, wrong)
         for rule, mask in self._rules(arrays):
             self._removed[rule] += int((stay & ~mask).sum())
             stay &= mask
@@ -168,17 +168,6 @@ class Stager:
         wrong["no language"] = arrays["language"] == 0
         return editions(ids, arrays["language"], self._languages)
 
-    def _set_aside(self, batch: Batch, wrong: dict[str, Mask]) -> Mask:
-        """Rejects rows, each for the first thing that is wrong, and returns which."""
-        gone = np.zeros(batch.frame.height, dtype=bool)
-        for reason, found in wrong.items():
-            mask = found & ~gone
-            if mask.any():
-                rows = batch.frame.filter(pl.Series(mask))
-                self._rejects.add(batch.file, rows[LINE].to_list(), reason, row_texts(rows))
-                gone |= mask
-        return gone
-
     def _rules(self, arrays: Arrays) -> Iterable[tuple[str, Mask]]:
         if "label" in arrays and not self._options.negatives:
             yield "shown, not chosen", arrays["label"] == 1
@@ -206,29 +195,3 @@ class Stager:
         codes = countries.replace_strict(known, default=0, return_dtype=pl.UInt16).to_numpy()
         new = (self._country[users] == 0) & (codes > 0)
         self._country[users[new][::-1]] = codes[new][::-1]  # of several in one batch the first is written last
-
-
-def row_texts(rows: pl.DataFrame) -> list[str]:
-    """What stands in some rows, tabs between."""
-    cells = [cell.fill_null("") for cell in cell_texts(rows)]
-    return rows.select(pl.concat_str(cells, separator="\t")).to_series().to_list()
-
-
-def cell_texts(rows: pl.DataFrame) -> list[pl.Expr]:
-    """The cells of each column as text; the parts of a list with blanks between."""
-    lists = {name for name, kind in rows.schema.items() if isinstance(kind, pl.List)}
-    return [
-        pl.col(name).cast(pl.List(pl.String)).list.join(" ") if name in lists else pl.col(name).cast(pl.String)
-        for name in rows.columns
-        if name != LINE
-    ]
-
-
-def editions(ids: pl.Series, languages: NDArray[np.uint8], known: Languages) -> pl.Series:
-    """Returns ids `<lang>:<id>`; a missing id stays missing."""
-    tags = pl.Series(known.names).gather(pl.Series(languages, dtype=pl.UInt32))
-    return (
-        pl.DataFrame({"tag": tags, "id": ids.cast(pl.String).str.strip_chars()})
-        .select(pl.when(pl.col("id") != "").then(pl.col("tag") + ":" + pl.col("id")))
-        .to_series()
-    )

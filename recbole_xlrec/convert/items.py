@@ -11,8 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recbole_xlrec.convert.base import LINE, Batch, Tables
-from recbole_xlrec.convert.codes import UNKNOWN, Ids, Languages, grown
-from recbole_xlrec.convert.interactions import editions, row_texts
+from recbole_xlrec.convert.codes import UNKNOWN, Ids, Languages, editions, grown
 from recbole_xlrec.convert.options import Options
 from recbole_xlrec.convert.rejects import Rejects
 from recbole_xlrec.convert.texts import clean
@@ -67,23 +66,11 @@ class Items:
 
     def _staged(self, batch: Batch) -> pl.DataFrame:
         frame = self._cleaned(batch.frame)
-        tags = (
-            frame[c.LANGUAGE]
-            if c.LANGUAGE in frame
-            else pl.Series([None], dtype=pl.String).new_from_index(0, frame.height)
-        )
-        if self._options.detect:
-            tags = self._detected(frame, tags.cast(pl.String))
-        languages, unknown = self._languages.codes(tags)
+        languages, unknown = self._languages.codes(self._tags(frame))
         languages = np.where(languages == 0, self._languages.code(UNKNOWN), languages).astype(np.uint8)
         ids = self._edition_ids(frame[c.ITEM_ID], languages)
         numbers = self._ids.codes(ids)
-        gone = np.zeros(frame.height, dtype=bool)
-        for reason, wrong in (("no item_id", self._ids.wrong[numbers]), ("unknown language", unknown)):
-            mask = wrong & ~gone
-            rows = batch.frame.filter(pl.Series(mask))
-            self._rejects.add(batch.file, rows[LINE].to_list(), reason, row_texts(rows))
-            gone |= mask
+        gone = self._rejects.judge(batch, {"no item_id": self._ids.wrong[numbers], "unknown language": unknown})
         if self._wanted is not None:
             self.removed["texts in other languages"] += int((~gone & ~self._wanted[languages]).sum())
             gone |= ~self._wanted[languages]
@@ -119,7 +106,12 @@ class Items:
     def _edition_ids(self, ids: pl.Series, languages: NDArray[np.uint8]) -> pl.Series:
         return editions(ids, languages, self._languages) if self._options.identity == "edition" else ids
 
-    def _detected(self, frame: pl.DataFrame, tags: pl.Series) -> pl.Series:
+    def _tags(self, frame: pl.DataFrame) -> pl.Series:
+        if c.LANGUAGE not in frame:
+            frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias(c.LANGUAGE))
+        tags = frame[c.LANGUAGE].cast(pl.String)
+        if not self._options.detect:
+            return tags
         from recbole_xlrec.convert.detect import filled
 
         texts = [pl.col(name) for name in self._tables.texts if name in frame]

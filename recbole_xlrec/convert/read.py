@@ -10,7 +10,6 @@ import polars as pl
 
 from recbole_xlrec.convert import delimited, jsonl, quoted
 from recbole_xlrec.convert.base import LINE, Batch
-from recbole_xlrec.convert.interactions import cell_texts
 from recbole_xlrec.convert.raw import RawFile, RawFolder, opened, read_blocks
 from recbole_xlrec.convert.rejects import Deaf, Rejects
 from recbole_xlrec.data.hints import did_you_mean
@@ -146,12 +145,8 @@ class Reader:
 
     def reject(self, batch: Batch, bad: pl.Expr, reason: str) -> Batch:
         """Sets the rows aside for which `bad` holds, and returns the others."""
-        wrong = batch.frame.filter(bad)
-        if not wrong.height:
-            return batch
-        cells = wrong.select(pl.concat_str(cell_texts(wrong), separator="\t", ignore_nulls=True))
-        self._rejects.add(batch.file, wrong[LINE].to_list(), reason, cells.to_series().to_list())
-        return Batch(batch.file, batch.frame.filter(bad.not_()))
+        wrong = batch.frame.select(bad.fill_null(False)).to_series().to_numpy()
+        return batch.filter(pl.lit(pl.Series(~self._rejects.judge(batch, {reason: wrong}))))
 
     def own_table(self, path: str, names: Sequence[str]) -> Iterator[Batch]:
         """Reads a table that the user brings along: CSV, or TSV by its ending, with a header."""

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from recbole_xlrec.convert.base import LINE, Batch
 from recbole_xlrec.errors import DataError
 
 _SHOWN = 400
@@ -48,6 +53,25 @@ class Rejects:
         self._first.setdefault(file, f"line {lines[0]}: {reason}: {rows[0][:120]!r}")
         for line, row in zip(lines, rows, strict=True):
             self._write(file, line, reason, row)
+
+    def judge(self, batch: Batch, wrong: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.bool_]:
+        """Sets rows aside, each for the first thing that is wrong.
+
+        Args:
+            batch: The rows.
+            wrong: For each reason, which rows have it.
+
+        Returns:
+            (rows,) which are set aside.
+        """
+        gone = np.zeros(batch.frame.height, dtype=bool)
+        for reason, found in wrong.items():
+            mask = found & ~gone
+            if mask.any():
+                rows = batch.frame.filter(pl.Series(mask))
+                self.add(batch.file, rows[LINE].to_list(), reason, _row_texts(rows))
+                gone |= mask
+        return gone
 
     def duplicates(self, files: Sequence[str], lines: Sequence[int], first: Sequence[int], rows: Sequence[str]) -> None:
         """Writes rows that repeat an earlier one in everything; they do not count as broken.
@@ -107,6 +131,18 @@ class Rejects:
                 "Is it the right file, with the right separator and --encoding? Nothing was written. "
                 "--max-rejected 1 goes on all the same and keeps these rows in <name>.rejected.tsv."
             )
+
+
+def _row_texts(rows: pl.DataFrame) -> list[str]:
+    """What stands in some rows, tabs between the cells, blanks between the parts of a list."""
+    lists = {name for name, kind in rows.schema.items() if isinstance(kind, pl.List)}
+    cells = [
+        pl.col(name).cast(pl.List(pl.String)).list.join(" ") if name in lists else pl.col(name).cast(pl.String)
+        for name in rows.columns
+        if name != LINE
+    ]
+    joined = pl.concat_str([cell.fill_null("") for cell in cells], separator="\t")
+    return rows.select(joined).to_series().to_list()
 
 
 class Deaf(Rejects):

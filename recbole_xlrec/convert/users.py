@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from recbole_xlrec.convert.base import LINE, Batch, Tables
 from recbole_xlrec.convert.codes import UNKNOWN, Ids, Languages, grown
-from recbole_xlrec.convert.interactions import row_texts
 from recbole_xlrec.convert.items import feature
 from recbole_xlrec.convert.rejects import Rejects
 from recbole_xlrec.convert.write import Names, look_up
@@ -41,10 +40,7 @@ class Users:
         """Reads and checks all batches; of several rows for a user the first counts."""
         for batch in batches:
             numbers = self._ids.codes(batch.frame[c.USER_ID])
-            gone = self._ids.wrong[numbers]
-            if gone.any():
-                rows = batch.frame.filter(pl.Series(gone))
-                self._rejects.add(batch.file, rows[LINE].to_list(), "no user_id", row_texts(rows))
+            gone = self._rejects.judge(batch, {"no user_id": self._ids.wrong[numbers]})
             if c.LANGUAGE in batch.frame:
                 self._note_language(batch, numbers)
                 self.told_by = f"given by the source; else {_MOST}"
@@ -94,8 +90,7 @@ class Users:
 
     def _note_language(self, batch: Batch, numbers: NDArray[np.uint32]) -> None:
         languages, unknown = self._languages.codes(batch.frame[c.LANGUAGE])
-        rows = batch.frame.filter(pl.Series(unknown))
-        self._rejects.add(batch.file, rows[LINE].to_list(), "unknown language", row_texts(rows))
+        self._rejects.judge(batch, {"unknown language": unknown})
         self.language = grown(self.language, len(self._ids))
         new = (self.language[numbers] == 0) & (languages > 0)
         self.language[numbers[new][::-1]] = languages[new][::-1]

@@ -3,9 +3,8 @@
 In a joint regression an item without interactions is one that no user wanted: the rows of the users pull its weights
 to zero. So its weights are fitted to its text alone, by ridge regression of its text row on those of the items that
 somebody has met: a linear map from attributes to behaviour (Gantner et al., ICDM 2010, "Learning Attribute-to-Feature
-Mappings for Cold-Start Recommendations"), here from items to items. They then apply to what a user consumed and to
-what the warm model predicts for that user. One factor for all keeps the scores of cold items, taken together, as
-large beside those of the others as the joint regression has them.
+Mappings for Cold-Start Recommendations"), here from items to items. One factor for all keeps the scores of cold
+items, taken together, as large beside those of the others as the joint regression has them.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ Matrix = NDArray[np.floating[Any]]
 def cold_weights(
     text_gram: Matrix, weights: Matrix, cold: NDArray[np.bool_], penalty: float, histories: sp.csr_matrix
 ) -> Matrix:
-    """Returns the columns of the cold items: in proportion to (W + I) argmin ‖t_cold - T_warm C‖² + penalty · m ‖C‖².
+    """Returns the columns of the cold items: in proportion to argmin ‖t_cold - C T_warm‖² + penalty · m ‖C‖².
 
-    T holds the text rows, W the weights among warm items, and m is the mean squared length of a warm text row, so that
+    T holds the text rows, and m is the mean squared length of a warm text row, so that
     the penalty does not depend on the weight of the text.
 
     Args:
@@ -43,7 +42,6 @@ def cold_weights(
     among.flat[:: len(among) + 1] += penalty * np.diagonal(among).mean()
     right = text_gram[np.ix_(warm, cold)]  # (warm, cold)
     columns = scipy.linalg.solve(among, right, assume_a="pos", overwrite_a=True, check_finite=False)
-    columns += weights[np.ix_(warm, warm)] @ columns
     met = histories[:, warm]  # (users, warm)
     scale = _size(met, weights[np.ix_(warm, cold)]) / max(_size(met, columns), 1e-12)
     return columns * columns.dtype.type(scale)
