@@ -62,18 +62,17 @@ def config_files(dataset: str, model: str) -> list[Path]:
     return [CONFIGS / f"{dataset}.yaml", *([own] if own.is_file() else [])]
 
 
-def base(folder: Path, dataset: str, model: str) -> dict[str, Any]:
+def base(folder: Path) -> dict[str, Any]:
     """Settings of every run."""
-    found = {"data_path": str(folder / "data"), "run_path": str(folder / "runs"), "show_progress": False}
-    found |= {"keep_model": False}
-    return found | ({"missing_text": "empty"} if model == "XLProfile" else {})
+    paths = {"data_path": str(folder / "data"), "run_path": str(folder / "runs")}
+    return {**paths, "show_progress": False, "keep_model": False}
 
 
 def warm(folder: Path, dataset: str) -> None:
     """Random split by user, items of training."""
     rows = {}
     for model, grid in GRIDS.items():
-        files, usual = config_files(dataset, model), base(folder, dataset, model)
+        files, usual = config_files(dataset, model), base(folder)
         trials = [(run(model, dataset, files, {**usual, **trial, "seed": SEEDS[0]}).metrics, trial) for trial in grid]
         for metrics, trial in trials:
             print(f"{dataset:12} {model:10} valid NDCG@10 {metrics['valid']['ndcg@10']:.4f} {trial}", flush=True)
@@ -112,7 +111,7 @@ def cold(folder: Path, dataset: str) -> None:
     for seed in SEEDS:
         name = _keep_out(folder, dataset, seed)
         files = config_files(dataset, "XLEASE")
-        settings = XLConfig("XLEASE", name, files, _cold_settings(folder, dataset, seed))
+        settings = XLConfig("XLEASE", name, files, _cold_settings(folder, seed))
         train = _train(settings)
         from recbole.utils import get_model
 
@@ -120,7 +119,7 @@ def cold(folder: Path, dataset: str) -> None:
         scores = {"XLEASE": model.histories @ model.weights.numpy()}
         scores["XLProfile (text profile)"] = _profile_scores(folder, dataset, name, seed, train)
         for key, changed in (("text k-NN, titles", _TITLES), ("text k-NN, XLEASE's rows", {})):
-            settings = XLConfig("XLEASE", name, files, {**_cold_settings(folder, dataset, seed), **changed})
+            settings = XLConfig("XLEASE", name, files, {**_cold_settings(folder, seed), **changed})
             unit = normalize(_text_rows(settings, _train(settings), train.visible_items))
             scores[key] = ((model.histories @ unit) @ unit.T).toarray()
         scores["random"] = np.random.default_rng(seed).random(scores["XLEASE"].shape)
@@ -137,7 +136,7 @@ def _profile_scores(folder: Path, dataset: str, name: str, seed: int, train: Any
     """(users, items that training may see), text alone: the cosine of an item and the mean of what a user consumed."""
     from recbole.utils import get_model
 
-    settings = XLConfig("XLProfile", name, config_files(dataset, "XLProfile"), _cold_settings(folder, dataset, seed))
+    settings = XLConfig("XLProfile", name, config_files(dataset, "XLProfile"), _cold_settings(folder, seed))
     data = _train(settings)
     model = get_model("XLProfile")(settings, data)
     users = torch.arange(train.user_num)
@@ -145,8 +144,8 @@ def _profile_scores(folder: Path, dataset: str, name: str, seed: int, train: Any
     return scores[:, train.visible_items].numpy()
 
 
-def _cold_settings(folder: Path, dataset: str, seed: int) -> dict[str, Any]:
-    return {**base(folder, dataset, "XLEASE"), "seed": seed, "benchmark_filename": ["train", "valid", "test"]}
+def _cold_settings(folder: Path, seed: int) -> dict[str, Any]:
+    return {**base(folder), "seed": seed, "benchmark_filename": ["train", "valid", "test"]}
 
 
 def _train(settings: Any) -> Any:
