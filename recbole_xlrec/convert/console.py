@@ -90,11 +90,19 @@ def _languages(meta: Mapping[str, Any]) -> Table:
 
 def show_sources(console: Console) -> None:
     """Prints the table of sources."""
-    table = Table("source", "what", "languages", "size", "good for", title="Sources", title_justify="left")
+    table = Table(title="Sources", title_justify="left", show_lines=True)
+    table.add_column("source", style="bold", no_wrap=True)
+    for column in ("what it is, and good for", "languages; size", "where to get it; licence"):
+        table.add_column(column)
     for source in SOURCES.values():
-        table.add_row(source.name, source.title, source.languages, source.size, source.good_for)
+        cells = (
+            f"{source.title}: {source.good_for}",
+            f"{source.languages}; {source.size}",
+            f"{source.url} {source.licence}",
+        )
+        table.add_row(source.name, *map(escape, cells))
     console.print(table)
-    console.print("Where to get one, its terms, files and options: recbole-xlrec datasets SOURCE")
+    console.print("Files, options and citation: recbole-xlrec datasets SOURCE")
 
 
 def show_source(name: str, console: Console) -> None:
