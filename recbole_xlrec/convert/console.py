@@ -93,7 +93,7 @@ def show_sources(console: Console) -> None:
     table = Table(title="Sources", title_justify="left", show_lines=True)
     table.add_column("source", style="bold", no_wrap=True)
     for column in ("what it is, and good for", "languages; size", "where to get it; licence"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for source in SOURCES.values():
         cells = (
             f"{source.title}: {source.good_for}",

@@ -116,3 +116,18 @@ def test_the_real_data(convert: Convert, real_data: Path, tables: Any, stock_dat
     assert dataset.user_num - 1 == counts["users"]
     assert dataset.item_num - 1 == counts["items"]
     assert dataset.inter_num == counts["interactions"]
+
+
+@pytest.mark.parametrize(
+    ("first", "rows"), [("user\titem\trating\ttimestamp\n", 4), ("", 4)], ids=["a header too many", "as it should be"]
+)
+def test_a_header_where_none_is_expected_is_one_counted_reject(
+    first: str, rows: int, convert: Callable[..., Converted], tmp_path: Path
+) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "u.data").write_text(first + "".join(f"{user}\t7\t4\t881250949\n" for user in range(1, rows + 1)))
+    (raw / "u.item").write_text("7|Film (1995)|01-Jan-1995||url" + "|0" * 19 + "\n")
+    done = convert("movielens", raw, max_rejected=0.3)
+    assert done.meta["counts"]["interactions"] == rows
+    assert done.meta["rejected"] == ({"no rating that is a number": 1} if first else {})
