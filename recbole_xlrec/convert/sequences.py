@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from recbole_xlrec.convert.base import SPLITS
 from recbole_xlrec.convert.columnar import Arrays, ColumnStore
 from recbole_xlrec.convert.filters import Selection
-from recbole_xlrec.convert.write import Names, look_up
+from recbole_xlrec.convert.write import Names, SplitFiles, look_up
 from recbole_xlrec.data import columns as c
-from recbole_xlrec.data.stream import AtomicStream
 
 _TYPES = {c.USER_ID: c.TOKEN, "item_id_list": c.TOKEN_SEQ, c.ITEM_ID: c.TOKEN}
 
@@ -42,16 +41,10 @@ def write_sequences(
     """
     suffixes = [f"sequence-{split}.{c.INTER}" for split in SPLITS]
     with ExitStack() as stack:
-        streams: dict[str, AtomicStream] = {}
+        files = SplitFiles(stack, folder, name, suffixes, _TYPES)
         for rows in _whole_users(store, selection):
-            frame = _with_histories(rows, names, length)
-            for place, suffix in enumerate(suffixes, start=1):
-                part = frame.filter(pl.col("split") == place)
-                if part.height and suffix not in streams:
-                    streams[suffix] = stack.enter_context(AtomicStream(folder / f"{name}.{suffix}", _TYPES))
-                if part.height:
-                    streams[suffix].write(part)
-        return {suffix: streams[suffix].rows for suffix in suffixes if suffix in streams}
+            files.write(*_with_histories(rows, names, length))
+        return files.rows()
 
 
 def _whole_users(store: ColumnStore, selection: Selection) -> Iterator[Arrays]:
@@ -70,7 +63,8 @@ def _whole_users(store: ColumnStore, selection: Selection) -> Iterator[Arrays]:
         yield rest
 
 
-def _with_histories(rows: Arrays, names: Names, length: int) -> pl.DataFrame:
+def _with_histories(rows: Arrays, names: Names, length: int) -> tuple[pl.DataFrame, NDArray[np.uint8]]:
+    """The targets that have a history, and the split of each."""
     users = rows["user"]
     places = np.arange(len(users))
     first = np.maximum(np.searchsorted(users, users), places - length)  # (rows,) where each history begins
@@ -80,8 +74,7 @@ def _with_histories(rows: Arrays, names: Names, length: int) -> pl.DataFrame:
     histories = pl.DataFrame({"row": targets, "item": look_up(names.items, rows["item"][before])})
     joined = histories.group_by("row", maintain_order=True).agg(pl.col("item").str.join(" ").alias("item_id_list"))
     there = joined["row"].to_numpy()
-    return joined.with_columns(
-        look_up(names.users, users[there]).alias(c.USER_ID),
-        look_up(names.items, rows["item"][there]).alias(c.ITEM_ID),
-        pl.Series("split", rows["split"][there]),
+    frame = joined.with_columns(
+        look_up(names.users, users[there]).alias(c.USER_ID), look_up(names.items, rows["item"][there]).alias(c.ITEM_ID)
     )
+    return frame, rows["split"][there]

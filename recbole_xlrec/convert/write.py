@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -54,24 +54,50 @@ def write_interactions(
     types |= {column: c.FLOAT for part, column in staged.items() if part in store.names}
     suffixes = [f"{split}.{c.INTER}" for split in SPLITS] if "split" in store.names else [c.INTER]
     with ExitStack() as stack:
-        streams: dict[str, AtomicStream] = {}
+        files = SplitFiles(stack, folder, name, suffixes, types)
         for rows in _chosen(store, selection):
             tally.add(rows)
-            columns = {part: rows[part] for part in staged if part in rows}
             frame = pl.DataFrame(
                 {
                     c.USER_ID: look_up(names.users, rows["user"]),
                     c.ITEM_ID: look_up(names.items, rows["item"]),
-                    **{staged[part]: values for part, values in columns.items()},
+                    **{staged[part]: rows[part] for part in staged if part in rows},
                 }
             )
-            for place, suffix in enumerate(suffixes, start=1):
-                part = frame.filter(pl.Series(rows["split"] == place)) if "split" in rows else frame
-                if part.height and suffix not in streams:
-                    streams[suffix] = stack.enter_context(AtomicStream(folder / f"{name}.{suffix}", types))
-                if part.height:
-                    streams[suffix].write(part)
-        return {suffix: streams[suffix].rows for suffix in suffixes if suffix in streams}
+            files.write(frame, rows.get("split"))
+        return files.rows()
+
+
+class SplitFiles:
+    """One atomic file a split, or one for all; each is made with its first row.
+
+    Args:
+        stack: Closes the files.
+        folder: Where they go.
+        name: The dataset's name.
+        suffixes: One a split, in the order of `SPLITS`; or the one for all.
+        types: Columns of the files.
+    """
+
+    def __init__(
+        self, stack: ExitStack, folder: Path, name: str, suffixes: Sequence[str], types: Mapping[str, str]
+    ) -> None:
+        self._stack, self._folder, self._name, self._suffixes, self._types = stack, folder, name, suffixes, types
+        self._streams: dict[str, AtomicStream] = {}
+
+    def write(self, frame: pl.DataFrame, split: NDArray[np.uint8] | None) -> None:
+        """Writes each row into the file of its split; `split` counts from 1."""
+        for place, suffix in enumerate(self._suffixes, start=1):
+            part = frame if split is None else frame.filter(pl.Series(split == place))
+            if part.height and suffix not in self._streams:
+                path = self._folder / f"{self._name}.{suffix}"
+                self._streams[suffix] = self._stack.enter_context(AtomicStream(path, self._types))
+            if part.height:
+                self._streams[suffix].write(part)
+
+    def rows(self) -> dict[str, int]:
+        """Rows written, by file suffix."""
+        return {suffix: self._streams[suffix].rows for suffix in self._suffixes if suffix in self._streams}
 
 
 def _chosen(store: ColumnStore, selection: Selection) -> Iterator[Arrays]:
