@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from recbole.data.dataset import SequentialDataset
 from recbole.data.dataset import dataset as recbole_dataset
 from recbole.utils import FeatureSource
 
+from recbole_xlrec.bridge.lazy_sequences import LazySequencesMixin
 from recbole_xlrec.data.atomic import read_atomic, read_header
 from recbole_xlrec.data.columns import INTER, ITEM
 from recbole_xlrec.data.hints import did_you_mean
@@ -40,7 +42,8 @@ def xl_dataset(base: type) -> type:
     """Decorates a RecBole dataset class; the result is a subclass of it; a decorated one stays as it is."""
     if issubclass(base, XLDatasetMixin):
         return base
-    return type(f"XL{base.__name__}", (XLDatasetMixin, base), {"__doc__": f"{base.__name__} across languages."})
+    lazy = (LazySequencesMixin,) if issubclass(base, SequentialDataset) else ()
+    return type(f"XL{base.__name__}", (XLDatasetMixin, *lazy, base), {"__doc__": f"{base.__name__} across languages."})
 
 
 class XLDatasetMixin(_Base):
@@ -152,8 +155,11 @@ class XLDatasetMixin(_Base):
 
     @property
     def training_items(self) -> NDArray[np.int64]:
-        """Internal ids of the items in this part's interactions, sorted."""
-        return np.unique(np.asarray(self.inter_feat[self.iid_field]))
+        """Internal ids of the items in this part's interactions, sorted; those that only begin a history among them."""
+        items = np.unique(np.asarray(self.inter_feat[self.iid_field]))
+        if isinstance(self, LazySequencesMixin) and self.item_list_length_field in self.inter_feat:
+            items = np.union1d(items, self.first_items())
+        return items
 
     def item_texts(self) -> list[str]:
         """The text of each item by internal id; empty for the padding item and for those that training may not see.
