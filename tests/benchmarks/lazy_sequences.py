@@ -71,19 +71,11 @@ def child(folder: str, lazy: bool) -> None:
             "lazy_sequences": lazy,
         },
     )
-    kind = xl_dataset(SequentialDataset)
-    measured = {}
-
-    def watched(self: object) -> None:
-        held = psutil.Process().memory_info().rss / 2**20
-        memory, start = PeakMemory(), time.perf_counter()
-        augment(self)
-        measured.update(seconds=time.perf_counter() - start, peak_mb=memory.megabytes() - held)
-
-    augment = kind.data_augmentation
-    kind.data_augmentation = watched
-    kind(settings)
-    print(json.dumps(measured))
+    dataset = xl_dataset(SequentialDataset)(settings)
+    held = psutil.Process().memory_info().rss / 2**20
+    memory, start = PeakMemory(), time.perf_counter()
+    dataset.build()
+    print(json.dumps({"seconds": time.perf_counter() - start, "peak_mb": memory.megabytes() - held}))
 
 
 if __name__ == "__main__":
