@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import polars as pl
 import pytest
 
@@ -120,7 +119,7 @@ def test_editions_of_items_without_a_product_row_are_one_work(convert: Convert, 
 @pytest.mark.data
 def test_the_real_test_sessions(convert: Convert, real_data: Path, tables: Any, stock_dataset: Any) -> None:
     folder = real_data / "raw" / "amazon_m2"
-    sessions, truth = (pd.read_parquet(folder / f"{name}_test_task2.parquet") for name in ("sessions", "gt"))
+    sessions, truth = (pl.read_parquet(folder / f"{name}_test_task2.parquet") for name in ("sessions", "gt"))
     known = [
         (f"task2-{row}", item, place)
         for row, items in enumerate(sessions["prev_items"], start=1)
