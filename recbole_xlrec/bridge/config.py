@@ -179,7 +179,7 @@ def _recbole_keys() -> set[str]:
 def _warn_of_unread(external: Mapping[str, Any], model: str) -> None:
     foreign = {key for name in MODELS if name != model for key in read_yaml(model_yaml(name))}
     own = set(read_yaml(model_yaml(model))) if model in MODELS else _recbole_keys()
-    unread = [key for key in external if key in foreign - own - set(read_yaml(OVERALL_YAML))]
+    unread = [key for key in external if key in foreign - own - set(read_yaml(OVERALL_YAML)) - set(training_arguments)]
     if unread:
         logger.warning("%s does not read %s", model, ", ".join(unread))
 

@@ -42,7 +42,11 @@ def xl_dataset(base: type) -> type:
     """Decorates a RecBole dataset class; the result is a subclass of it; a decorated one stays as it is."""
     if issubclass(base, XLDatasetMixin):
         return base
-    lazy = (LazySequencesMixin,) if issubclass(base, SequentialDataset) else ()
+    lazy = (
+        (LazySequencesMixin,)
+        if issubclass(base, SequentialDataset) and not issubclass(base, LazySequencesMixin)
+        else ()
+    )
     return type(f"XL{base.__name__}", (XLDatasetMixin, *lazy, base), {"__doc__": f"{base.__name__} across languages."})
 
 

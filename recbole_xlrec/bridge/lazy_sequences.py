@@ -32,6 +32,7 @@ class LazySequencesMixin(_Base):
 
     inter_feat: Any
     _flat: Any = None
+    always_lazy = False
 
     def data_augmentation(self) -> None:
         """Makes one row a target, with the place and the length of its history instead of the history.
@@ -39,7 +40,7 @@ class LazySequencesMixin(_Base):
         Raises:
             ConfigError: If the model brings a dataset that makes its own sequences.
         """
-        if not self.config["lazy_sequences"]:
+        if not (self.always_lazy or self.config["lazy_sequences"]):
             super().data_augmentation()
             return
         own: Any = next(base for base in type(self).__mro__ if base.__module__.startswith("recbole.data"))

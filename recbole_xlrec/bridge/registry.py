@@ -29,7 +29,7 @@ class ModelEntry(NamedTuple):
         family: RecBole's family, one of `FAMILIES`.
         module: Where the class lives.
         trainer: Name of the RecBole trainer class it is trained by.
-        dataset: Name of the RecBole dataset class it reads.
+        dataset: Name of the RecBole dataset class it reads, or `WindowDataset`.
     """
 
     family: str
@@ -41,6 +41,7 @@ class ModelEntry(NamedTuple):
 MODELS: dict[str, ModelEntry] = {
     "XLProfile": ModelEntry("general", "recbole_xlrec.model.xlprofile", "TraditionalTrainer", "Dataset"),
     "XLEASE": ModelEntry("general", "recbole_xlrec.model.xlease", "TraditionalTrainer", "Dataset"),
+    "XLSASRec": ModelEntry("sequential", "recbole_xlrec.model.xlsasrec", "Trainer", "WindowDataset"),
 }
 
 
@@ -85,7 +86,15 @@ def _set_classes(name: str, entry: ModelEntry) -> None:
     trainers: ModuleType = import_module("recbole.trainer")
     datasets: ModuleType = import_module("recbole.data.dataset")
     setattr(trainers, f"{name}Trainer", xl_trainer(getattr(trainers, entry.trainer)))
-    setattr(datasets, f"{name}Dataset", xl_dataset(getattr(datasets, entry.dataset)))
+    setattr(datasets, f"{name}Dataset", xl_dataset(dataset_class(entry)))
+
+
+def dataset_class(entry: ModelEntry) -> type:
+    """The class that a model's dataset is made of, RecBole's or ours."""
+    from recbole_xlrec.bridge.windows import WindowDataset
+
+    ours = {WindowDataset.__name__: WindowDataset}
+    return ours.get(entry.dataset) or getattr(import_module("recbole.data.dataset"), entry.dataset)
 
 
 def _teach_stock_config() -> None:

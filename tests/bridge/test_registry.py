@@ -24,6 +24,7 @@ from recbole_xlrec.bridge.registry import (
     PACKAGE,
     available_models,
     check_model,
+    dataset_class,
     model_yaml,
     register,
 )
@@ -77,7 +78,7 @@ def test_recbole_finds_trainers_and_datasets_that_are_its_own_decorated() -> Non
         assert issubclass(trainer, XLTrainerMixin)
         dataset = getattr(recbole.data.dataset, f"{name}Dataset")
         assert issubclass(dataset, XLDatasetMixin)
-        assert issubclass(dataset, getattr(recbole.data.dataset, entry.dataset))
+        assert issubclass(dataset, dataset_class(entry))
     assert not issubclass(get_trainer(ModelType.GENERAL, "BPR"), XLTrainerMixin)
 
 
@@ -149,7 +150,7 @@ def test_every_entry_of_the_table_is_whole() -> None:
         assert entry.family in FAMILIES
         assert model_yaml(name).is_file()
         assert hasattr(recbole.trainer, entry.trainer)
-        assert hasattr(recbole.data.dataset, entry.dataset)
+        assert dataset_class(entry).__name__ == entry.dataset
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,13 @@ def lab(
     toy_config: Path,
 ) -> Lab:
     folder = tmp_path_factory.mktemp(request.param)
-    chosen = {"data_path": str(copy_toy(folder)), "show_progress": False, "ranking_k": ALL_ITEMS, "state": "ERROR"}
+    chosen = {
+        "data_path": str(copy_toy(folder)),
+        "show_progress": False,
+        "ranking_k": ALL_ITEMS,
+        "state": "ERROR",
+        "epochs": 60,
+    }
     runs = [run(request.param, "toy", [toy_config], {**chosen, "run_path": str(folder / name)}) for name in ("a", "b")]
     settings = XLConfig(request.param, "toy", [toy_config], {**chosen, "checkpoint_dir": str(folder)})
     init_seed(settings["seed"], settings["reproducibility"])

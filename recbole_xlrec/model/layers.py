@@ -1,0 +1,51 @@
+"""Layers that several models share; plain tensors and arguments, no configuration."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class CausalBlock(nn.Module):
+    """A pre-norm transformer block in which a position sees itself and those before it.
+
+    Args:
+        width: Of the states.
+        heads: Of the attention; divides `width`.
+        inner: Width of the feed-forward layer.
+        dropout: Of attention, states and the feed-forward layer.
+    """
+
+    def __init__(self, width: int, heads: int, inner: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.attention_norm, self.forward_norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.projections = nn.Linear(width, 3 * width)
+        self.output = nn.Linear(width, width)
+        self.expand, self.contract = nn.Linear(width, inner), nn.Linear(inner, width)
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        """(batch, seq, width) → (batch, seq, width)."""
+        states = states + self._drop(self._attend(self.attention_norm(states)))
+        inner = self._drop(F.gelu(self.expand(self.forward_norm(states))))  # (batch, seq, inner)
+        return states + self._drop(self.contract(inner))
+
+    def _attend(self, states: torch.Tensor) -> torch.Tensor:
+        batch, seq, width = states.shape
+        parts = self.projections(states).view(batch, seq, 3, self.heads, width // self.heads)
+        query, key, value = parts.permute(2, 0, 3, 1, 4)  # (batch, heads, seq, width / heads)
+        dropout = self.dropout if self.training else 0.0
+        mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout, is_causal=True)
+        return self.output(mixed.transpose(1, 2).reshape(batch, seq, width))  # (batch, seq, width)
+
+    def _drop(self, states: torch.Tensor) -> torch.Tensor:
+        return F.dropout(states, self.dropout, self.training)
+
+
+def bounded(vectors: torch.Tensor, longest: float) -> torch.Tensor:
+    """Shortens vectors, (..., width), that are longer than `longest`; 0 stands for no bound."""
+    if longest <= 0:
+        return vectors
+    lengths = vectors.norm(dim=-1, keepdim=True).clamp(min=1e-12)  # (..., 1)
+    return vectors * (longest / lengths).clamp(max=1.0)
