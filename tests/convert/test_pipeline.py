@@ -14,6 +14,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import yaml
+from filelock import FileLock
 
 from recbole_xlrec.convert import write
 from recbole_xlrec.convert.pipeline import Converted
@@ -293,3 +294,13 @@ def test_a_wrong_mapping_is_refused_with_the_nearest_key(run: Convert, raw: Path
 def test_the_reader_reads_what_is_written(run: Convert) -> None:
     folder = run().folder
     assert read_atomic(folder / "d.inter")["timestamp"].tolist() == [50, 100, 60, 70, 80]
+
+
+def test_a_second_process_on_one_dataset_is_refused(run: Convert, tmp_path: Path) -> None:
+    (tmp_path / "atomic").mkdir()
+    with (
+        FileLock(tmp_path / "atomic" / ".d.lock"),
+        pytest.raises(DataError, match=r"d is being written by another process"),
+    ):
+        run()
+    assert not (tmp_path / "atomic" / "d").exists()
