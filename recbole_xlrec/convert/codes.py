@@ -98,6 +98,18 @@ class Languages:
         return True
 
 
+def note_first(known: NDArray, numbers: NDArray, values: NDArray) -> None:
+    """Writes the first value other than 0 of each number that has none yet.
+
+    Args:
+        known: By number, the value; 0 where there is none. Changed in place.
+        numbers: (rows,).
+        values: (rows,).
+    """
+    new = (known[numbers] == 0) & (values > 0)
+    known[numbers[new][::-1]] = values[new][::-1]  # of several for one number the first is written last
+
+
 def grown(array: NDArray, size: int) -> NDArray:
     """Returns the array with zeros added up to a size; twice as many as asked for, so that it seldom grows."""
     if len(array) >= size:

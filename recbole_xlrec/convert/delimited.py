@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from recbole_xlrec.convert.base import LINE, Batch
-from recbole_xlrec.convert.lines import Block, drop_lines, sound_blocks
+from recbole_xlrec.convert.lines import Block, set_aside, sound_blocks
 from recbole_xlrec.convert.rejects import Rejects
 from recbole_xlrec.data.hints import did_you_mean
 from recbole_xlrec.errors import DataError, sample
@@ -73,13 +73,12 @@ def _parsed(block: Block, names: Sequence[str], separator: bytes, file: str, rej
     wrong = _misshapen(block, len(names), separator)
     if not len(wrong):
         return _read_csv(block, names, separator)
-    rest, numbers, lines = drop_lines(block, wrong)
-    cells = [line.replace(_UNIT.decode(), "::").replace("\x01", "\t") for line in lines]
-    blank = [not cell.strip() for cell in cells]
-    kept = [place for place, is_blank in enumerate(blank) if not is_blank]
-    reason = f"not {len(names)} cells"
-    rejects.add(file, [numbers[place] for place in kept], reason, [cells[place] for place in kept])
-    return _read_csv(rest, names, separator)
+    return _read_csv(set_aside(block, wrong, file, f"not {len(names)} cells", rejects, _shown), names, separator)
+
+
+def _shown(line: str) -> str:
+    """A line as people can read it."""
+    return line.replace(_UNIT.decode(), "::").replace("\x01", "\t")
 
 
 def _read_csv(block: Block, names: Sequence[str], separator: bytes) -> pl.DataFrame:

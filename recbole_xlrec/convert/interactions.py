@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recbole_xlrec.convert.base import LABEL, LINE, SPLIT, SPLITS, Batch, Tables
-from recbole_xlrec.convert.codes import Ids, Languages, editions, grown
+from recbole_xlrec.convert.codes import Ids, Languages, editions, grown, note_first
 from recbole_xlrec.convert.columnar import Arrays, ColumnStore
 from recbole_xlrec.convert.options import Options
 from recbole_xlrec.convert.rejects import Rejects
@@ -35,7 +35,6 @@ class Staged(NamedTuple):
         country: By user, a number for `countries`; 0 is none.
         countries: Countries by number.
         removed: Rows that a rule left out, by rule.
-        read: Rows read, those set aside included.
     """
 
     store: ColumnStore
@@ -43,7 +42,6 @@ class Staged(NamedTuple):
     country: NDArray[np.uint16]
     countries: list[str]
     removed: Counter[str]
-    read: int
 
 
 class Stager:
@@ -81,20 +79,17 @@ class Stager:
         """Reads, checks and stages all batches."""
         store: ColumnStore | None = None
         files: list[str] = []
-        rows = 0
         for batch in batches:
             if batch.file not in files:
                 files.append(batch.file)
             arrays = self._numbered(batch)
             if store is None:
                 store = ColumnStore(folder, [*arrays, "file"])
-            rows += batch.frame.height
             count = len(arrays["user"])
             if count:
                 store.append({**arrays, "file": np.full(count, files.index(batch.file))})
         store = store or ColumnStore(folder, ["user", "item", "line", "file"])
-        read = rows + self._rejects.total
-        return Staged(store, files, grown(self._country, len(self._users)), self._countries, self._removed, read)
+        return Staged(store, files, grown(self._country, len(self._users)), self._countries, self._removed)
 
     def _numbered(self, batch: Batch) -> Arrays:
         """The rows of a batch that stay, as numbers."""
@@ -193,5 +188,4 @@ class Stager:
                 known[name] = len(self._countries)
                 self._countries.append(name)
         codes = countries.replace_strict(known, default=0, return_dtype=pl.UInt16).to_numpy()
-        new = (self._country[users] == 0) & (codes > 0)
-        self._country[users[new][::-1]] = codes[new][::-1]  # of several in one batch the first is written last
+        note_first(self._country, users, codes)

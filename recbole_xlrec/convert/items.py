@@ -104,7 +104,7 @@ class Items:
         return first
 
     def _edition_ids(self, ids: pl.Series, languages: NDArray[np.uint8]) -> pl.Series:
-        return editions(ids, languages, self._languages) if self._options.identity == "edition" else ids
+        return editions(ids, languages, self._languages) if self.editions else ids
 
     def _tags(self, frame: pl.DataFrame) -> pl.Series:
         if c.LANGUAGE not in frame:
@@ -129,7 +129,7 @@ class Items:
                 values = feature(values, self.features[name])
             columns.append(values.alias(name))
         cleaned = pl.DataFrame(columns)
-        if c.WORK_ID not in cleaned and self._options.identity == "edition":
+        if c.WORK_ID not in cleaned and self.editions:
             cleaned = cleaned.with_columns(pl.col(c.ITEM_ID).cast(pl.String).str.strip_chars().alias(c.WORK_ID))
             self.features.setdefault(c.WORK_ID, c.TOKEN)
         if c.TITLE in cleaned and c.DESCRIPTION in cleaned:

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from recbole_xlrec.convert.base import LINE, Batch
-from recbole_xlrec.convert.lines import Block, drop_lines, sound_blocks
+from recbole_xlrec.convert.lines import Block, set_aside, sound_blocks
 from recbole_xlrec.convert.rejects import Rejects
 
 Schema = Mapping[str, pl.DataType | type[pl.DataType]]
@@ -31,10 +31,7 @@ def _parsed(block: Block, file: str, schema: Schema, rejects: Rejects) -> pl.Dat
         except pl.exceptions.PolarsError:
             pass  # a line is no JSON object: found below
     bad = [place for place, line in enumerate(block.data[:-1].split(b"\n")) if not _is_object(line)]
-    rest, numbers, lines = drop_lines(block, np.array(bad, dtype=np.int64))
-    kept = [place for place, line in enumerate(lines) if line.strip()]
-    rejects.add(file, [numbers[place] for place in kept], "not a JSON object", [lines[place] for place in kept])
-    return _read(rest, schema)
+    return _read(set_aside(block, np.array(bad, dtype=np.int64), file, "not a JSON object", rejects), schema)
 
 
 def _read(block: Block, schema: Schema) -> pl.DataFrame:

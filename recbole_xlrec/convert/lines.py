@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -42,25 +42,33 @@ def sound_blocks(blocks: Iterator[bytes], file: str, rejects: Rejects) -> Iterat
         yield block if _is_text(data) else _sound(block, file, rejects)
 
 
-def drop_lines(block: Block, places: NDArray[np.int64]) -> tuple[Block, list[int], list[str]]:
-    """Takes lines out of a block.
+def set_aside(
+    block: Block, places: NDArray[np.int64], file: str, reason: str, rejects: Rejects, shown: Callable[[str], str] = str
+) -> Block:
+    """Takes lines out of a block and rejects them; blank ones are only taken out.
 
     Args:
         block: The block.
         places: Which lines, counted from 0.
+        file: The file's name.
+        reason: What is wrong with them.
+        rejects: Where they go.
+        shown: How a line is written there.
 
     Returns:
-        The rest; the numbers and the texts of the lines taken out.
+        The rest.
     """
-    lines = block.data.splitlines(keepends=True) if b"\r" not in block.data else _split(block.data)
-    dropped = [lines[place].decode("utf-8", "replace").rstrip("\n") for place in places]
+    lines = _split(block.data)
+    dropped = [shown(lines[place].decode("utf-8", "replace").rstrip("\n")) for place in places]
     numbers = block.lines()
+    told = [(number, line) for number, line in zip(numbers[places].tolist(), dropped, strict=True) if line.strip()]
+    rejects.add(file, [number for number, _ in told], reason, [line for _, line in told])
     keep = np.ones(block.height, dtype=bool)
     keep[places] = False
     rest = b"".join([line for line, kept in zip(lines, keep.tolist(), strict=True) if kept])
     kept_numbers = numbers[keep]
     first = int(kept_numbers[0]) if len(kept_numbers) else block.first
-    return Block(rest, first, int(keep.sum()), kept_numbers), numbers[places].tolist(), dropped
+    return Block(rest, first, int(keep.sum()), kept_numbers)
 
 
 def _split(data: bytes) -> list[bytes]:
@@ -79,6 +87,4 @@ def _is_text(data: bytes) -> bool:
 
 def _sound(block: Block, file: str, rejects: Rejects) -> Block:
     bad = np.array([place for place, line in enumerate(_split(block.data)) if not _is_text(line)], dtype=np.int64)
-    rest, numbers, lines = drop_lines(block, bad)
-    rejects.add(file, numbers, _NOT_TEXT, lines)
-    return rest
+    return set_aside(block, bad, file, _NOT_TEXT, rejects)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,8 +31,6 @@ from recbole_xlrec.convert.users import Users
 from recbole_xlrec.convert.write import Names, look_up, write_interactions, write_items
 from recbole_xlrec.data import columns as c
 from recbole_xlrec.errors import ConfigError, DataError
-
-logger = logging.getLogger(__name__)
 
 
 class Step(NamedTuple):

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recbole_xlrec.convert.base import LINE, Batch, Tables
-from recbole_xlrec.convert.codes import UNKNOWN, Ids, Languages, grown
+from recbole_xlrec.convert.codes import UNKNOWN, Ids, Languages, grown, note_first
 from recbole_xlrec.convert.items import feature
 from recbole_xlrec.convert.rejects import Rejects
 from recbole_xlrec.convert.write import Names, look_up
@@ -92,5 +92,4 @@ class Users:
         languages, unknown = self._languages.codes(batch.frame[c.LANGUAGE])
         self._rejects.judge(batch, {"unknown language": unknown})
         self.language = grown(self.language, len(self._ids))
-        new = (self.language[numbers] == 0) & (languages > 0)
-        self.language[numbers[new][::-1]] = languages[new][::-1]
+        note_first(self.language, numbers, languages)

@@ -17,6 +17,7 @@ from recbole.utils import InputType
 from torch import nn
 from torch.nn import functional as F
 
+from recbole_xlrec.bridge.windows import TARGETS
 from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.model.layers import CausalBlock, bounded
 
@@ -49,8 +50,6 @@ class XLSASRec(SequentialRecommender):
 
     def calculate_loss(self, interaction: Any) -> torch.Tensor:
         """Mean cross-entropy of the targets that count."""
-        from recbole_xlrec.bridge.windows import TARGETS
-
         targets = interaction[TARGETS]  # (batch, seq)
         counted = targets > 0
         items = self._items()  # (items, width)
