@@ -10,7 +10,6 @@ from recbole_xlrec.data.languages import normalise_language
 from recbole_xlrec.data.rows import MISSING_NUMBERS
 from recbole_xlrec.errors import ConfigError, DataError
 
-UNKNOWN = "und"
 _CONTROL = r"[\x00-\x1f\x7f]"
 
 

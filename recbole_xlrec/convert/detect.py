@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from recbole_xlrec.convert.codes import UNKNOWN
 from recbole_xlrec.convert.options import Options
+from recbole_xlrec.data.languages import UNKNOWN
 from recbole_xlrec.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -11,11 +11,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recbole_xlrec.convert.base import LINE, Batch, Tables
-from recbole_xlrec.convert.codes import UNKNOWN, Ids, Languages, editions, grown
+from recbole_xlrec.convert.codes import Ids, Languages, editions, grown
 from recbole_xlrec.convert.options import Options
 from recbole_xlrec.convert.rejects import Rejects
 from recbole_xlrec.convert.texts import clean
 from recbole_xlrec.data import columns as c
+from recbole_xlrec.data.languages import UNKNOWN
 
 CODE, LANG, FIRST = "__item", "__language", "__first"
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 import recbole_xlrec
 from recbole_xlrec.convert.base import Source, Tables
-from recbole_xlrec.convert.codes import UNKNOWN, Ids, Languages, grown
+from recbole_xlrec.convert.codes import Ids, Languages, grown
 from recbole_xlrec.convert.columnar import Arrays, ColumnStore
 from recbole_xlrec.convert.filters import Selection, core, counted, sampled
 from recbole_xlrec.convert.interactions import Staged, Stager
@@ -30,6 +30,7 @@ from recbole_xlrec.convert.tally import Tally
 from recbole_xlrec.convert.users import Users
 from recbole_xlrec.convert.write import Names, look_up, write_interactions, write_items
 from recbole_xlrec.data import columns as c
+from recbole_xlrec.data.languages import UNKNOWN
 from recbole_xlrec.errors import ConfigError, DataError
 
 

@@ -10,11 +10,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recbole_xlrec.convert.base import LINE, Batch, Tables
-from recbole_xlrec.convert.codes import UNKNOWN, Ids, Languages, grown, note_first
+from recbole_xlrec.convert.codes import Ids, Languages, grown, note_first
 from recbole_xlrec.convert.items import feature
 from recbole_xlrec.convert.rejects import Rejects
 from recbole_xlrec.convert.write import Names, look_up
 from recbole_xlrec.data import columns as c
+from recbole_xlrec.data.languages import UNKNOWN
 from recbole_xlrec.data.stream import AtomicStream
 
 _CODE = "__user"

@@ -12,12 +12,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recbole_xlrec.convert.base import LABEL, SPLITS
-from recbole_xlrec.convert.codes import UNKNOWN, Languages
+from recbole_xlrec.convert.codes import Languages
 from recbole_xlrec.convert.columnar import Arrays, ColumnStore
 from recbole_xlrec.convert.filters import Selection
 from recbole_xlrec.convert.items import CODE, FIRST, LANG, Items
 from recbole_xlrec.convert.tally import Tally
 from recbole_xlrec.data import columns as c
+from recbole_xlrec.data.languages import UNKNOWN
 from recbole_xlrec.data.stream import AtomicStream
 
 INTERACTIONS, FIRST_TIME, LAST_TIME = "interactions", "first_timestamp", "last_timestamp"

@@ -26,6 +26,9 @@ MARKETS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+#: The tag of a language that is not known.
+UNKNOWN = "und"
+
 #: Tags that are languages (Nauru, Min Nan) but, so written, nearly always a missing value; RecBole drops them as such.
 _MISSING_WORDS = ("NA", "nan")
 

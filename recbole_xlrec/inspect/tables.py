@@ -16,12 +16,11 @@ from recbole_xlrec.data import columns as c
 from recbole_xlrec.data.atomic import read_atomic, read_header
 from recbole_xlrec.data.files import existing_file
 from recbole_xlrec.data.hints import did_you_mean
-from recbole_xlrec.data.languages import normalise_column
+from recbole_xlrec.data.languages import UNKNOWN, normalise_column
 from recbole_xlrec.data.tables import duplicate_check
 from recbole_xlrec.errors import DataError
 from recbole_xlrec.inspect.measures import Array
 
-UNKNOWN = "und"
 SPLITS = ("train", "valid", "test")
 LABEL = "label"
 

@@ -21,11 +21,11 @@ from typing import TypeVar
 import polars as pl
 
 from recbole_xlrec.convert.base import LABEL, SPLIT, Batch, Source, Tables
-from recbole_xlrec.convert.codes import UNKNOWN
 from recbole_xlrec.convert.raw import RawFile
 from recbole_xlrec.convert.read import Reader
 from recbole_xlrec.data import columns as c
 from recbole_xlrec.data.hints import did_you_mean
+from recbole_xlrec.data.languages import UNKNOWN
 from recbole_xlrec.errors import ConfigError, DataError, sample
 
 _USER, _ITEM, _RATING = "userId", "itemId", "rating"
