@@ -13,13 +13,13 @@ from recbole_xlrec.errors import ConfigError
 
 
 def launch(arguments: Sequence[str]) -> None:
-    """Runs one model as RecBole's ``run_recbole.py`` does, on one or more GPUs, and prints its results.
+    """Runs one model as RecBole's ``run_recbole.py`` does, in one process or several, and prints its results.
 
     Raises:
         ConfigError: For an argument that is no ``--key=value``, and all that `recbole_xlrec.run` raises.
     """
     flags, overrides = parse(arguments)
-    _show_log()
+    show_log()
     if flags.nproc == 1 and flags.world_size <= 0:
         from recbole_xlrec.bridge.experiment import run
 
@@ -72,15 +72,25 @@ def print_run(run: Any) -> None:
     for language, values in run.metrics["test_by_language"].items():
         shown = {name: value for name, value in values.items() if name != "queries"}
         typer.echo(f"{language:6}{_line(shown)}  ({values['queries']} queries)")
+    if "finetune" in run.metrics:
+        typer.echo(_tuned(run.metrics["finetune"], run.metrics["valid"]))
     state = "written to" if run.fresh else "finished before (--rerun=True repeats it):"
     typer.echo(f"run {state} {run.folder}")
+
+
+def _tuned(tuning: dict[str, Any], valid: dict[str, float]) -> str:
+    metric, languages = tuning["valid_metric"], ", ".join(tuning["languages"])
+    before, after = tuning["valid_before"][metric], valid[metric]
+    kept = "" if tuning["improved"] else ": no epoch was better, the joint weights are kept"
+    change = f"valid {metric} {before:.4f} before, {after:.4f} after"
+    return f"fine-tuned on {languages} from {tuning['from']}: {change}{kept}"
 
 
 def _line(values: dict[str, float]) -> str:
     return "  ".join(f"{name} {value:.4f}" for name, value in values.items())
 
 
-def _show_log() -> None:
+def show_log() -> None:
     """RecBole's running account on the terminal, as its own command line shows it."""
     root = logging.getLogger()
     root.setLevel(logging.INFO)

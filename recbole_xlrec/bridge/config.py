@@ -19,7 +19,11 @@ from recbole.utils.argument_list import (
     training_arguments,
 )
 
-from recbole_xlrec.bridge.registry import MODELS, OVERALL_YAML, PROPERTIES, check_model, model_yaml, register
+from recbole_xlrec.bridge.balance import check_alpha
+from recbole_xlrec.bridge.distributed import use_processors
+from recbole_xlrec.bridge.finetune_keys import check_finetune
+from recbole_xlrec.bridge.protocol_keys import PROTOCOLS, check_protocol
+from recbole_xlrec.bridge.registry import MODELS, OVERALL_YAML, PROPERTIES, check_model, model_defaults, register
 from recbole_xlrec.data.hints import did_you_mean
 from recbole_xlrec.data.languages import normalise_languages
 from recbole_xlrec.data.yaml_files import read_yaml
@@ -29,10 +33,10 @@ from recbole_xlrec.text.whitening import KINDS
 
 logger = logging.getLogger(__name__)
 
-PROTOCOLS = ("joint", "single")
 _CHOICES = {
     "protocol": PROTOCOLS,
-    "candidates": ("all", "language"),
+    "protocol_by": ("users", "items"),
+    "candidates": ("all", "language", "cold"),
     "text_languages": ("own", "all"),
     "missing_text": ("error", "empty"),
     "extra_vectors": ("error", "ignore"),
@@ -99,9 +103,15 @@ class XLConfig(Config):
         super()._load_internal_config_dict(model, model_class, dataset)
         ours = read_yaml(OVERALL_YAML)
         if model in MODELS:
-            ours.update(read_yaml(model_yaml(model)))
+            ours.update(model_defaults(model))
         self.internal_config_dict.update(ours)
         _warn_of_unread(self.external_config_dict, model)
+
+    def _init_device(self) -> None:
+        if self.final_config_dict["use_gpu"]:
+            super()._init_device()
+        else:
+            use_processors(self.final_config_dict)
 
     def _get_final_config_dict(self) -> dict[str, Any]:
         final: dict[str, Any] = super()._get_final_config_dict()
@@ -114,8 +124,13 @@ def _standard_languages(values: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that name languages, with their tags in standard form."""
     language, template = values["protocol_language"], values["text_template"]
     standard: dict[str, Any] = {}
-    if language is not None:
+    if isinstance(language, list):
+        standard["protocol_language"] = _tags("protocol_language", language)
+    elif language is not None:
         standard["protocol_language"] = _tags("protocol_language", [language])[0]
+    if (tuned := values["finetune_language"]) is not None:
+        listed = tuned if isinstance(tuned, list) else [tuned]
+        standard["finetune_language"] = sorted(_tags("finetune_language", listed))
     if isinstance(template, Mapping):
         named = [tag for tag in template if tag != DEFAULT_KEY]
         tags = {DEFAULT_KEY: DEFAULT_KEY, **dict(zip(named, _tags("text_template", named), strict=True))}
@@ -177,8 +192,8 @@ def _recbole_keys() -> set[str]:
 
 
 def _warn_of_unread(external: Mapping[str, Any], model: str) -> None:
-    foreign = {key for name in MODELS if name != model for key in read_yaml(model_yaml(name))}
-    own = set(read_yaml(model_yaml(model))) if model in MODELS else _recbole_keys()
+    foreign = {key for name in MODELS if name != model for key in model_defaults(name)}
+    own = set(model_defaults(model)) if model in MODELS else _recbole_keys()
     unread = [key for key in external if key in foreign - own - set(read_yaml(OVERALL_YAML)) - set(training_arguments)]
     if unread:
         logger.warning("%s does not read %s", model, ", ".join(unread))
@@ -188,8 +203,9 @@ def _check_choices(values: Mapping[str, Any]) -> None:
     for key, choices in _CHOICES.items():
         if values[key] not in choices:
             raise ConfigError(f"{key} is one of {', '.join(choices)}; found {values[key]!r}")
-    if (values["protocol"] == "single") != (values["protocol_language"] is not None):
-        raise ConfigError("protocol: single needs protocol_language, and no other protocol has one")
+    check_protocol(values)
+    check_alpha(values)
+    check_finetune(values)
     pickled = [key for key in _PICKLED if values.get(key)]
     if pickled:
         raise ConfigError(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,20 +19,17 @@ from recbole.data.dataset import dataset as recbole_dataset
 from recbole.utils import FeatureSource
 
 from recbole_xlrec.bridge.lazy_sequences import LazySequencesMixin
+from recbole_xlrec.bridge.protocol import ProtocolMixin
 from recbole_xlrec.data.atomic import read_atomic, read_header
-from recbole_xlrec.data.columns import INTER, ITEM
+from recbole_xlrec.data.columns import INTER, ITEM, USER
 from recbole_xlrec.data.hints import did_you_mean
 from recbole_xlrec.data.language_index import LanguageIndex, read_language_index
 from recbole_xlrec.data.rows import MISSING_NUMBERS, is_plain
 from recbole_xlrec.data.tables import duplicate_check, require_columns
 from recbole_xlrec.errors import ConfigError, DataError, sample
-from recbole_xlrec.text.catalogue import EncoderOptions, catalogue_texts, catalogue_vectors, with_missing
+from recbole_xlrec.text.aligned import Reordered, TextRows
+from recbole_xlrec.text.catalogue import EncoderOptions, catalogue_rows, catalogue_texts, with_missing
 from recbole_xlrec.text.whitening import fit_whitening
-
-if TYPE_CHECKING:
-    from recbole.data.dataset import Dataset as _Base
-else:
-    _Base = object
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +47,7 @@ def xl_dataset(base: type) -> type:
     return type(f"XL{base.__name__}", (XLDatasetMixin, *lazy, base), {"__doc__": f"{base.__name__} across languages."})
 
 
-class XLDatasetMixin(_Base):
+class XLDatasetMixin(ProtocolMixin):
     """See `xl_dataset`. Everything is computed on first use, and shared by the parts of a split."""
 
     def __init__(self, config: Any) -> None:
@@ -93,33 +90,6 @@ class XLDatasetMixin(_Base):
             duplicate_check(feat, [key], str(filepath))  # RecBole would keep the first
         return feat
 
-    # --- protocol ----------------------------------------------------------------------------------------------
-
-    def build(self) -> list[Any]:
-        """RecBole's split, of which each part keeps what the protocol lets it see."""
-        parts = super().build()
-        language = self.config["protocol_language"]
-        if self.config["protocol"] != "single":
-            return parts
-        index = self._needed_languages("protocol: single")
-        mine = index.users == index.code(language)  # (users,)
-        kept = [part.copy(part.inter_feat[mine[part.inter_feat[self.uid_field].numpy()]]) for part in parts]
-        if not len(kept[0]):
-            raise DataError(f"protocol: single: no training interaction is left of users in {language!r}")
-        return kept
-
-    @property
-    def visible_items(self) -> NDArray[np.int64]:
-        """Internal ids of the items whose texts training may see, sorted, without the padding item."""
-        items = np.arange(1, self.item_num)
-        if self.config["protocol"] != "single":
-            return items
-        index = self._needed_languages("protocol: single")
-        if index.items is None:
-            return items
-        mine = index.items[items] == index.code(self.config["protocol_language"])
-        return np.union1d(items[mine], self.training_items)
-
     # --- languages ---------------------------------------------------------------------------------------------
 
     @property
@@ -136,19 +106,25 @@ class XLDatasetMixin(_Base):
             )
         return self._shared["languages"]
 
-    def candidate_languages(self) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
-        """The language codes (users,) and (items,) that limit the candidates, or None where nothing limits them."""
+    def candidate_limits(self) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+        """Codes (users,) and (items,): a user's candidates are the items of the same code; None where all are."""
+        if self.config["candidates"] == "cold":
+            return self.cold_limits()
         if self.config["candidates"] != "language":
             return None
-        index = self._needed_languages("candidates: language")
-        if index.items is None:
-            raise ConfigError(f"candidates: language needs a language column in {self.dataset_name}.{ITEM}")
+        index = self._needed_languages("candidates: language", of=(USER, ITEM))
         return index.users, index.items
 
-    def _needed_languages(self, key: str) -> LanguageIndex:
-        if self.languages is None:
-            raise ConfigError(f"{key} needs a language column in {self.dataset_name}.user, and there is none")
-        return self.languages
+    def _needed_languages(self, key: str, of: tuple[str, ...] = (USER,)) -> Any:
+        """The language index, whose items have languages if `of` says so."""
+        index = self.languages
+        lacking = [suffix for suffix in of if index is None or (suffix == ITEM and index.items is None)]
+        if lacking:
+            raise ConfigError(
+                f"{key} needs a language column in {' and '.join(f'{self.dataset_name}.{name}' for name in lacking)}, "
+                "and there is none"
+            )
+        return index
 
     # --- item texts and vectors --------------------------------------------------------------------------------
 
@@ -160,10 +136,16 @@ class XLDatasetMixin(_Base):
     @property
     def training_items(self) -> NDArray[np.int64]:
         """Internal ids of the items in this part's interactions, sorted; those that only begin a history among them."""
-        items = np.unique(np.asarray(self.inter_feat[self.iid_field]))
+        return np.flatnonzero(self.training_counts)
+
+    @property
+    def training_counts(self) -> NDArray[np.int64]:
+        """(items,) how many of this part's interactions each item has."""
         if isinstance(self, LazySequencesMixin) and self.item_list_length_field in self.inter_feat:
-            items = np.union1d(items, self.first_items())
-        return items
+            items = self.interaction_items()
+        else:
+            items = self.inter_feat[self.iid_field]
+        return np.bincount(np.asarray(items), minlength=self.item_num)
 
     def item_texts(self) -> list[str]:
         """The text of each item by internal id; empty for the padding item and for those that training may not see.
@@ -190,22 +172,26 @@ class XLDatasetMixin(_Base):
         return [cell.split(" ") if several else [cell] for cell in cells]
 
     def text_vectors(self) -> NDArray[np.float32]:
-        """(items, width) encoded texts by internal id, whitened as configured.
+        """(items, width) encoded texts by internal id, as `text_rows` has them."""
+        return self.text_rows().all()
 
-        The rows of the padding item and of the items that training may not see are zero.
+    def text_rows(self) -> TextRows:
+        """The encoded texts by internal id, whitened as configured, read when they are asked for.
 
-        The whitening is fitted on this part's own items only, so that no other part leaks into it.
+        Those of the padding item and of the items that training may not see are zero. The whitening is fitted on this
+        part's own items only, so that no other part leaks into it.
         """
-        vectors = self._raw_vectors()
-        whitening = fit_whitening(vectors[self.training_items], self.config["whitening"])
-        return whitening.apply(vectors)
+        matrix, order = self._stored_vectors()
+        training = order[self.training_items]
+        return TextRows(matrix, order, fit_whitening(Reordered(matrix, training), self.config["whitening"]))
 
-    def _raw_vectors(self) -> NDArray[np.float32]:
+    def _stored_vectors(self) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """(stored, width) vectors; (items,) the row of each item, -1 where it has none."""
         visible = self.visible_items
         key = ("vectors", visible.tobytes())
         if key not in self._shared:
             started = time.perf_counter()
-            stored = catalogue_vectors(
+            matrix, rows = catalogue_rows(
                 self.folder,
                 self.dataset_name,
                 EncoderOptions.from_config(self.config),
@@ -213,9 +199,9 @@ class XLDatasetMixin(_Base):
                 whole=self.config["protocol"] != "single",
                 show_progress=bool(self.config["show_progress"]),
             )
-            vectors = np.zeros((self.item_num, stored.shape[1]), dtype=np.float32)  # (items, width)
-            vectors[visible] = stored
-            self._shared[key] = vectors
+            order = np.full(self.item_num, -1)
+            order[visible] = rows
+            self._shared[key] = matrix, order
             self.encode_seconds["encode"] += time.perf_counter() - started
         return self._shared[key]
 

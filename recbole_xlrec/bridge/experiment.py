@@ -21,8 +21,9 @@ from torch import nn
 from recbole_xlrec.bridge.checkpoint import config_values
 from recbole_xlrec.bridge.config import XLConfig
 from recbole_xlrec.bridge.dataset import xl_dataset
-from recbole_xlrec.bridge.distributed import barrier, gather_ranking, is_main
+from recbole_xlrec.bridge.distributed import barrier, gather_ranking, global_rank, is_main
 from recbole_xlrec.bridge.environment import PeakMemory, environment
+from recbole_xlrec.bridge.finetune import FineTuning, fine_tuning
 from recbole_xlrec.bridge.model_file import save_model
 from recbole_xlrec.bridge.registry import register
 from recbole_xlrec.bridge.run_folder import (
@@ -92,7 +93,8 @@ def run(
         **data_hashes(Path(settings["data_path"]), settings["dataset"], settings["additional_feat_suffix"] or ()),
         **encoder_hash(settings["encoder"]),
     }
-    name = run_name(settings.final_config_dict, hashes)
+    tuning = fine_tuning(settings, hashes)
+    name = run_name(settings.final_config_dict, {**hashes, **(tuning.identity if tuning else {})})
     folder = Path(settings["run_path"], settings["dataset"], settings["model"], name)
     if (folder / METRICS).is_file() and not settings["rerun"]:
         logger.info("finished before: %s (rerun: True repeats it)", folder)
@@ -100,7 +102,7 @@ def run(
     with writing(folder) if is_main(settings) else nullcontext(partial_folder(folder)) as partial:
         barrier(settings)  # the folder is there
         with _quiet_recbole():
-            metrics = _run_into(partial, settings, hashes)
+            metrics = _run_into(partial, settings, hashes, tuning)
         barrier(settings)  # nobody reads it any more
     return Run(folder, metrics, fresh=True)
 
@@ -138,7 +140,7 @@ class _Stopwatch:
             self.seconds[step] += time.perf_counter() - started
 
 
-def _run_into(folder: Path, settings: Any, hashes: Mapping[str, str]) -> dict[str, Any]:
+def _run_into(folder: Path, settings: Any, hashes: Mapping[str, str], tuning: FineTuning | None) -> dict[str, Any]:
     watch, memory = _Stopwatch(), PeakMemory()
     settings["run_folder"] = settings["checkpoint_dir"] = str(folder)
     if is_main(settings):
@@ -147,9 +149,11 @@ def _run_into(folder: Path, settings: Any, hashes: Mapping[str, str]) -> dict[st
         init_seed(settings["seed"], settings["reproducibility"])
         dataset = build_dataset(settings)
         logger.info("%s", dataset)
-        parts = data_preparation(settings, dataset)
+        rows = tuning.rows(dataset) if tuning else dataset
+        parts = data_preparation(settings, rows)
     with watch("fit"):
-        trainer, valid = _fit(folder, settings, parts)
+        model = _build_model(settings, rows.whole if tuning else parts[0]._dataset, tuning)
+        trainer, valid = _fit(folder, settings, model, parts, tuning)
     with watch("evaluate"):
         test, ranking = _evaluate(trainer, parts[2], settings)
     trainer.tensorboard.close()  # its thread would go on writing after the folder has been renamed
@@ -166,20 +170,35 @@ def _run_into(folder: Path, settings: Any, hashes: Mapping[str, str]) -> dict[st
         "seconds": watch.seconds,
         "peak_memory_mb": memory.megabytes(),
     }
+    if tuning:
+        metrics["finetune"] = tuning.report(valid)
     if is_main(settings):
         _write_results(folder, settings, trainer, ranking, metrics)
     return metrics
 
 
-def _fit(folder: Path, settings: Any, parts: Sequence[Any]) -> tuple[Any, dict[str, float]]:
-    init_seed(settings["seed"] + settings["local_rank"], settings["reproducibility"])
-    model = get_model(settings["model"])(settings, parts[0]._dataset).to(settings["device"])
+def _build_model(settings: Any, dataset: Any, tuning: FineTuning | None) -> Any:
+    init_seed(settings["seed"], settings["reproducibility"])
+    model = get_model(settings["model"])(settings, dataset).to(settings["device"])
+    if tuning:
+        tuning.prepare(model)
     logger.info("%s", model)
+    return model
+
+
+def _fit(
+    folder: Path, settings: Any, model: Any, parts: Sequence[Any], tuning: FineTuning | None
+) -> tuple[Any, dict[str, float]]:
+    if global_rank(settings):  # the same model everywhere, and other negative items
+        init_seed(settings["seed"] + global_rank(settings), settings["reproducibility"])
     base = get_trainer(settings["MODEL_TYPE"], settings["model"])
     trainer = xl_trainer(base)(settings, model)
     trainer.history_path = folder / HISTORY if is_main(settings) else None
     trainer.saved_model_file = str(folder / CHECKPOINT)  # RecBole's name has the time in it: another in each process
+    if tuning:
+        tuning.begin(trainer, parts[0], parts[1])
     _, valid = trainer.fit(parts[0], parts[1], saved=True, show_progress=settings["show_progress"])
+    barrier(settings)  # the best weights, which the first process writes, are there
     return trainer, {name: float(value) for name, value in (valid or {}).items()}
 
 

@@ -7,6 +7,7 @@ histories, and so what a model sees, are the same.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,16 +24,25 @@ if TYPE_CHECKING:
 else:
     _Base = object
 
+logger = logging.getLogger(__name__)
+
 #: Column of the place of a row's target.
 PLACE = "sequence_place"
 
 
 class LazySequencesMixin(_Base):
-    """Goes before `SequentialDataset`; does nothing unless the configuration says ``lazy_sequences``."""
+    """Goes before `SequentialDataset`; does nothing unless ``lazy_sequences`` is set or items are hidden.
+
+    The interactions of hidden items (see `protocol`) are set aside before histories are cut and targets left out.
+    """
 
     inter_feat: Any
     _flat: Any = None
+    _aside: Any = None
     always_lazy = False
+    hidden_items: NDArray[np.bool_] | None = None
+    #: Whether the targets of this part are hidden items, which `_flat` lacks.
+    targets_hidden = False
 
     def data_augmentation(self) -> None:
         """Makes one row a target, with the place and the length of its history instead of the history.
@@ -40,21 +50,35 @@ class LazySequencesMixin(_Base):
         Raises:
             ConfigError: If the model brings a dataset that makes its own sequences.
         """
-        if not (self.always_lazy or self.config["lazy_sequences"]):
+        if not (self.always_lazy or self.config["lazy_sequences"] or self.hidden_items is not None):
             super().data_augmentation()
             return
         own: Any = next(base for base in type(self).__mro__ if base.__module__.startswith("recbole.data"))
         if own.data_augmentation is not SequentialDataset.data_augmentation:
-            raise ConfigError(f"lazy_sequences: {own.__name__} makes sequences of its own; leave the key out")
+            key = "lazy_sequences" if self.hidden_items is None else f"protocol {self.config['protocol']} hides items"
+            raise ConfigError(f"{key}: {own.__name__} makes sequences of its own; leave the key out")
         self._aug_presets()
         self._check_field("uid_field", "time_field")
         self.sort(by=[self.uid_field, self.time_field], ascending=True)
-        self._flat = self.inter_feat
-        targets, lengths = histories(self._flat[self.uid_field].numpy(), self.max_item_list_len)
-        index = torch.from_numpy(targets)
-        columns = {name: values[index] for name, values in self._flat.interaction.items()}
         self.set_field_property(PLACE, FeatureType.TOKEN, FeatureSource.INTERACTION, 1)
-        self.inter_feat = Interaction({**columns, self.item_list_length_field: lengths, PLACE: targets})
+        self._flat = self._without_hidden()
+        targets, lengths = histories(self._flat[self.uid_field].numpy(), self.max_item_list_len)
+        self.inter_feat = self._rows(self._flat, targets, targets, lengths)
+
+    def _without_hidden(self) -> Any:
+        if self.hidden_items is None:
+            return self.inter_feat
+        hidden = self.hidden_items[self.inter_feat[self.iid_field].numpy()]  # (interactions,)
+        found = among_visible(self.inter_feat[self.uid_field].numpy(), hidden, self.max_item_list_len)
+        logger.info("%d interactions of hidden items without a history left out", hidden.sum() - len(found[0]))
+        self._aside = self._rows(self.inter_feat, *found)
+        return self.inter_feat[~hidden]
+
+    def _rows(self, events: Any, index: Any, places: NDArray[np.int64], lengths: NDArray[np.int64]) -> Interaction:
+        columns = {name: values[torch.from_numpy(index)] for name, values in events.interaction.items()}
+        # as tensors, since RecBole does not convert arrays without rows
+        found = {self.item_list_length_field: torch.from_numpy(lengths), PLACE: torch.from_numpy(places)}
+        return Interaction({**columns, **found})
 
     def __getitem__(self, index: Any, join: bool = True) -> Any:
         """Rows with their histories."""
@@ -74,20 +98,34 @@ class LazySequencesMixin(_Base):
         """(users, items) of this part's interactions, the first ones of its users, which are no targets, among them."""
         if self._flat is None:
             return super().inter_matrix(form, value_field)
-        wanted = [name for name in (self.uid_field, self.iid_field, value_field) if name]
-        columns = {name: torch.cat([self.inter_feat[name], self._flat[name][self._first_places()]]) for name in wanted}
-        return self._create_sparse_matrix(Interaction(columns), self.uid_field, self.iid_field, form, value_field)
+        if self.targets_hidden:
+            return self._create_sparse_matrix(self.inter_feat, self.uid_field, self.iid_field, form, value_field)
+        events = self._flat[self.interaction_places()]
+        return self._create_sparse_matrix(events, self.uid_field, self.iid_field, form, value_field)
 
-    def first_items(self) -> NDArray[np.int64]:
-        """The items with which histories of this part begin and that are targets nowhere in it."""
+    def interaction_places(self) -> torch.Tensor:
+        """Places of this part's interactions: its targets, and the first interactions of its users, which are none."""
+        targets = self._target_places()
+        return torch.cat([targets, self._before_first(targets)])
+
+    def _target_places(self) -> torch.Tensor:
+        return self.inter_feat[PLACE]
+
+    def interaction_items(self) -> torch.Tensor:
+        """Items of this part's interactions, with those that only begin a history, (interactions,)."""
+        if self.targets_hidden:
+            return self.inter_feat[self.iid_field]
         if self._flat is not None:
-            return self._flat[self.iid_field][self._first_places()].numpy()
-        rows = self.inter_feat[self.item_list_length_field] == 1
-        return self.inter_feat[self.item_id_list_field][rows][:, 0].numpy()
+            return self._flat[self.iid_field][self.interaction_places()]
+        first = self.inter_feat[self.item_list_length_field] == 1
+        return torch.cat([self.inter_feat[self.iid_field], self.inter_feat[self.item_id_list_field][first][:, 0]])
 
-    def _first_places(self) -> torch.Tensor:
-        second = self.inter_feat[self.item_list_length_field] == 1
-        return self.inter_feat[PLACE][second] - 1
+    def _before_first(self, targets: torch.Tensor) -> torch.Tensor:
+        users = self._flat[self.uid_field]
+        begins = torch.ones(len(users), dtype=torch.bool)
+        begins[1:] = users[1:] != users[:-1]
+        before = targets - 1
+        return before[begins[before]]
 
 
 def histories(users: NDArray[np.int64], longest: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -109,6 +147,31 @@ def histories(users: NDArray[np.int64], longest: int) -> tuple[NDArray[np.int64]
     before = places - np.maximum.accumulate(np.where(begins, places, 0))  # (interactions,)
     targets = np.flatnonzero(before)
     return targets, np.minimum(before[targets], longest)
+
+
+def among_visible(
+    users: NDArray[np.int64], hidden: NDArray[np.bool_], longest: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Finds the place of each hidden interaction among the visible ones of its user, where any come before it.
+
+    Args:
+        users: (interactions,) user of each, sorted.
+        hidden: (interactions,).
+        longest: Longest history.
+
+    Returns:
+        (targets,) places among all; (targets,) places among the visible ones, before which the history lies; (targets,)
+        its length, from 1 to `longest`.
+
+    Example:
+        >>> hidden = np.array([True, False, False, True, False, True])
+        >>> [part.tolist() for part in among_visible(np.array([4, 4, 4, 4, 9, 9]), hidden, 5)]
+        [[3, 5], [2, 3], [2, 1]]
+    """
+    before: NDArray[np.int64] = np.cumsum(~hidden) - ~hidden  # (interactions,) visible ones before each
+    mine: NDArray[np.int64] = before - before[np.searchsorted(users, users)]  # (interactions,) those of the same user
+    targets = np.flatnonzero(hidden & (mine > 0))
+    return targets, before[targets], np.minimum(mine[targets], longest)
 
 
 def cut(values: torch.Tensor, places: torch.Tensor, lengths: torch.Tensor, width: int) -> torch.Tensor:

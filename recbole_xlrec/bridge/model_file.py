@@ -25,14 +25,19 @@ def save_model(model: Any, path: str | os.PathLike[str]) -> None:
         save_file(tensors, partial, metadata={"tree": described})
 
 
-def load_model(model: Any, path: str | os.PathLike[str]) -> None:
+def load_model(model: Any, path: str | os.PathLike[str], device: str = "cpu") -> None:
     """Restores a model of the same configuration and dataset from `save_model`'s file.
+
+    Args:
+        model: On any device.
+        path: The file.
+        device: Where its other parameters that are tensors go.
 
     Raises:
         DataError: If the file is missing or broken, or does not fit the model.
     """
     try:
-        with safe_open(str(path), framework="pt") as stored:
+        with safe_open(str(path), framework="pt", device=device) as stored:
             names = stored.keys()
             tree = json.loads(stored.metadata()["tree"])
             tree = _put_tensors(tree, {name: stored.get_tensor(name) for name in names})

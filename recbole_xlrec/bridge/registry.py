@@ -13,12 +13,15 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from recbole_xlrec.data.hints import did_you_mean
+from recbole_xlrec.data.yaml_files import read_yaml
 from recbole_xlrec.errors import ConfigError
 
 PACKAGE = Path(__file__).parents[1]
 PROPERTIES = PACKAGE / "properties"
 #: The keys this package adds to RecBole's, with their defaults.
 OVERALL_YAML = PROPERTIES / "overall.yaml"
+#: The keys that the trained models share.
+JOINT_YAML = PROPERTIES / "joint.yaml"
 FAMILIES = ("general", "sequential", "context_aware", "knowledge_aware", "exlib")
 
 
@@ -30,24 +33,33 @@ class ModelEntry(NamedTuple):
         module: Where the class lives.
         trainer: Name of the RecBole trainer class it is trained by.
         dataset: Name of the RecBole dataset class it reads, or `WindowDataset`.
+        joint: Whether it reads the keys of ``properties/joint.yaml``.
     """
 
     family: str
     module: str
     trainer: str
     dataset: str
+    joint: bool = False
 
 
 MODELS: dict[str, ModelEntry] = {
     "XLProfile": ModelEntry("general", "recbole_xlrec.model.xlprofile", "TraditionalTrainer", "Dataset"),
     "XLEASE": ModelEntry("general", "recbole_xlrec.model.xlease", "TraditionalTrainer", "Dataset"),
-    "XLSASRec": ModelEntry("sequential", "recbole_xlrec.model.xlsasrec", "Trainer", "WindowDataset"),
+    "XLAlphaRec": ModelEntry("general", "recbole_xlrec.model.xlalpharec", "Trainer", "Dataset", joint=True),
+    "XLSASRec": ModelEntry("sequential", "recbole_xlrec.model.xlsasrec", "Trainer", "WindowDataset", joint=True),
 }
 
 
 def model_yaml(name: str) -> Path:
     """The file with every default of one of this package's models."""
     return PROPERTIES / "model" / f"{name}.yaml"
+
+
+def model_defaults(name: str) -> dict[str, Any]:
+    """Every default of one of this package's models."""
+    shared = read_yaml(JOINT_YAML) if MODELS[name].joint else {}
+    return {**shared, **read_yaml(model_yaml(name))}
 
 
 def register() -> None:
@@ -101,8 +113,6 @@ def _teach_stock_config() -> None:
     from recbole.config import Config
     from recbole.utils.argument_list import dataset_arguments
 
-    from recbole_xlrec.data.yaml_files import read_yaml
-
     dataset_arguments.extend(key for key in read_yaml(OVERALL_YAML) if key not in dataset_arguments)
     stock = Config._load_internal_config_dict
     if getattr(stock, "knows_xlrec", False):
@@ -111,7 +121,7 @@ def _teach_stock_config() -> None:
     def load_internal(self: Any, model: str, model_class: type, dataset: str) -> None:
         stock(self, model, model_class, dataset)
         if model in MODELS:
-            self.internal_config_dict.update({**read_yaml(OVERALL_YAML), **read_yaml(model_yaml(model))})
+            self.internal_config_dict.update({**read_yaml(OVERALL_YAML), **model_defaults(model)})
 
     load_internal.knows_xlrec = True  # type: ignore[attr-defined]
     Config._load_internal_config_dict = load_internal

@@ -31,9 +31,10 @@ HISTORY, ENVIRONMENT, LOG = "history.jsonl", "environment.json", "log.txt"
 
 #: What changes where, when or how loudly a run is made, and not its result; of several processes, all but the first are
 #: told by RecBole to be quiet.
-_NO_IDENTITY = frozenset(
+NO_IDENTITY = frozenset(
     {
         *("run_path", "run_folder", "rerun", "keep_model", "data_path", "checkpoint_dir", "config_files"),
+        "finetune_from",  # what is there counts, and not where
         *("show_progress", "state", "verbose", "log_wandb", "wandb_project"),
         *("gpu_id", "use_gpu", "device", "worker"),
         *("nproc", "world_size", "ip", "port", "offset", "local_rank", "single_spec"),
@@ -61,7 +62,7 @@ def encoder_hash(spec: str) -> dict[str, str]:
 
 def run_name(config: Mapping[str, Any], hashes: Mapping[str, str]) -> str:
     """``<protocol>-<seed>-<hash>``; the hash changes with any setting, data file or version that can matter."""
-    values = config_values({key: value for key, value in config.items() if key not in _NO_IDENTITY})
+    values = config_values({key: value for key, value in config.items() if key not in NO_IDENTITY})
     versions = {"recbole_xlrec": recbole_xlrec.__version__, "recbole": version("recbole")}
     identity = json.dumps([values, dict(hashes), versions], sort_keys=True, default=str)
     digest = hashlib.sha256(identity.encode()).hexdigest()[:8]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +20,13 @@ from recbole.trainer import trainer as recbole_trainer
 from recbole.utils import EvaluatorType
 from torch.utils.tensorboard import SummaryWriter
 
+from recbole_xlrec.bridge.balance import redraw_rows
+from recbole_xlrec.bridge.distributed import GatheringCollector, is_main, share_queries, wrapping
+from recbole_xlrec.bridge.met_items import mask_met
+from recbole_xlrec.bridge.retrieval import RetrievalCollector, lists_suffice, queries_at_once, retrieve
 from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.ranking.ranking import Ranking
+from recbole_xlrec.ranking.topk import TopItems
 
 if TYPE_CHECKING:
     from recbole.trainer import Trainer as _Base
@@ -48,11 +53,13 @@ class XLTrainerMixin(_Base):
     history_path: Path | None = None
     recorder: RankingRecorder | None = None
     _limits: tuple[torch.Tensor, torch.Tensor] | None = None
+    _by_lists = False
     _epoch: dict[str, Any] | None = None
 
     def __init__(self, config: Any, model: Any) -> None:
-        with _tensorboard_in(config["run_folder"]):
+        with _tensorboard_in(config["run_folder"], is_main(config)), wrapping(config):
             super().__init__(config, model)
+        self.eval_collector = (RetrievalCollector if config["single_spec"] else GatheringCollector)(config)
 
     # --- history -----------------------------------------------------------------------------------------------
 
@@ -64,10 +71,12 @@ class XLTrainerMixin(_Base):
 
     def _train_epoch(self, train_data: Any, epoch_idx: int, *args: Any, **kwargs: Any) -> Any:
         self._write_epoch()
-        started = time.perf_counter()
+        redraw_rows(train_data, self.config, epoch_idx)
+        started, cpu = time.perf_counter(), time.process_time()
         loss = super()._train_epoch(train_data, epoch_idx, *args, **kwargs)
         total = sum(loss) if isinstance(loss, tuple) else loss
-        self._epoch = {"epoch": epoch_idx, "loss": total, "seconds": time.perf_counter() - started, "valid": None}
+        seconds = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu}
+        self._epoch = {"epoch": epoch_idx, "loss": total, **seconds, "valid": None}
         return loss
 
     def _valid_epoch(self, *args: Any, **kwargs: Any) -> Any:
@@ -85,13 +94,23 @@ class XLTrainerMixin(_Base):
     # --- evaluation --------------------------------------------------------------------------------------------
 
     def evaluate(self, eval_data: Any, *args: Any, **kwargs: Any) -> Any:
-        """RecBole's ``evaluate``, over the candidates that ``candidates`` leaves.
+        """RecBole's ``evaluate``, over the candidates that ``candidates`` leaves; without a score matrix if possible.
 
         Raises:
             ConfigError: If the candidates are limited and the evaluation samples them.
         """
         self._limits = self._candidate_limits(eval_data)
-        return super().evaluate(eval_data, *args, **kwargs)
+        mask_met(eval_data)
+        if eval_data and not self.config["single_spec"]:
+            share_queries(eval_data, self.config)
+        full = isinstance(eval_data, FullSortEvalDataLoader)
+        self._by_lists = full and lists_suffice(self.model, self.eval_collector)
+        count = self.config["eval_batch_size"]
+        with queries_at_once(eval_data, count) if self._by_lists else nullcontext():
+            return super().evaluate(eval_data, *args, **kwargs)
+
+    def _map_reduce(self, result: Any, num_sample: int) -> Any:
+        return result  # of all queries already: see `GatheringCollector`
 
     def evaluate_with_ranking(
         self, eval_data: Any, length: int, **kwargs: Any
@@ -114,15 +133,18 @@ class XLTrainerMixin(_Base):
             self.recorder = None
 
     def _candidate_limits(self, eval_data: Any) -> tuple[torch.Tensor, torch.Tensor] | None:
-        limits = eval_data._dataset.candidate_languages() if eval_data else None
+        limits = eval_data._dataset.candidate_limits() if eval_data else None
         if limits is None:
             return None
         if not isinstance(eval_data, FullSortEvalDataLoader):
-            raise ConfigError("candidates: language ranks all items of a language; set eval_args.mode to full")
+            candidates = self.config["candidates"]
+            raise ConfigError(f"candidates: {candidates} ranks all items that it leaves; set eval_args.mode to full")
         users, items = (torch.from_numpy(codes).to(self.device) for codes in limits)
         return users, items
 
     def _full_sort_batch_eval(self, batched_data: Any) -> Any:
+        if self._by_lists:
+            return self._batch_by_lists(*batched_data)
         interaction, scores, positive_u, positive_i = super()._full_sort_batch_eval(batched_data)
         user_ids = interaction[self.config["USER_ID_FIELD"]]  # (batch,)
         if self._limits is not None:
@@ -134,6 +156,18 @@ class XLTrainerMixin(_Base):
         if self._limits is not None:
             _put_lost_targets_last(scores, positive_u, positive_i)
         return interaction, scores, positive_u, positive_i
+
+    def _batch_by_lists(self, interaction: Any, history: Any, positive_u: Any, positive_i: Any) -> Any:
+        queries, user_ids = interaction.to(self.device), interaction[self.config["USER_ID_FIELD"]]
+        codes = None
+        if self._limits is not None:
+            users, items = self._limits
+            codes = users[user_ids.to(self.device)], items  # (batch,), (items,)
+        length = 0 if self.recorder is None else min(self.recorder.length, self.tot_item_num)
+        top = retrieve(self.model, (queries, history), max([length, *self.config["topk"]]), codes)
+        if self.recorder is not None:
+            self.recorder.add_lists(user_ids, top, positive_u, positive_i)
+        return interaction, top, positive_u, positive_i
 
     def _neg_sample_batch_eval(self, batched_data: Any) -> Any:
         interaction, scores, positive_u, positive_i = super()._neg_sample_batch_eval(batched_data)
@@ -170,13 +204,16 @@ class RankingRecorder:
 
     def add(self, user_ids: torch.Tensor, scores: torch.Tensor, positive_u: Any, positive_i: Any) -> None:
         """Adds a batch: users (batch,), scores (batch, items), and rows and items of the targets (targets,)."""
-        values, items = self._top(scores)  # both (batch, length)
+        self.add_lists(user_ids, TopItems(*self._top(scores)), positive_u, positive_i)
+
+    def add_lists(self, user_ids: torch.Tensor, top: TopItems, positive_u: Any, positive_i: Any) -> None:
+        """Adds a batch whose best items are known, (batch, length) of them, as those of every other batch."""
         rows = np.asarray(positive_u, dtype=np.int64) + self._queries
-        self._queries += len(scores)
+        self._queries += len(user_ids)
         batch = (
             user_ids.cpu().numpy(),
-            items.cpu().numpy(),
-            values.float().cpu().numpy(),
+            top.ids.cpu().numpy(),
+            top.scores.float().cpu().numpy(),
             rows,
             np.asarray(positive_i),
         )
@@ -215,11 +252,20 @@ def _padded(rows: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
     return table
 
 
+class _NoSummary:
+    """A TensorBoard writer that writes nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args, **kwargs: None
+
+
 @contextmanager
-def _tensorboard_in(folder: str | None) -> Iterator[None]:
-    """RecBole's trainers write TensorBoard files below the working directory; a run writes them in its own folder."""
+def _tensorboard_in(folder: str | None, main: bool) -> Iterator[None]:
+    """RecBole's trainers write TensorBoard files below the working directory; a run's first process in its folder."""
     stock = recbole_trainer.get_tensorboard
-    if folder is not None:
+    if not main:
+        recbole_trainer.get_tensorboard = lambda logger: _NoSummary()
+    elif folder is not None:
         recbole_trainer.get_tensorboard = lambda logger: SummaryWriter(str(Path(folder, "tensorboard")))
     try:
         yield

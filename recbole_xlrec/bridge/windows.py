@@ -46,7 +46,16 @@ class WindowDataset(LazySequencesMixin, SequentialDataset):
         index = torch.from_numpy(rows)
         columns = {name: values[index] for name, values in train.inter_feat.interaction.items()}
         train.set_field_property(NEW, FeatureType.TOKEN, FeatureSource.INTERACTION, 1)
-        return [train.copy(Interaction({**columns, NEW: new})), *others]
+        return [train.copy(Interaction({**columns, NEW: torch.from_numpy(new)})), *others]
+
+    def _target_places(self) -> torch.Tensor:
+        places = super()._target_places()
+        if NEW not in self.inter_feat:
+            return places
+        new = self.inter_feat[NEW]  # (windows,)
+        last = torch.repeat_interleave(places, new)  # (targets,)
+        ends = torch.repeat_interleave(new.cumsum(0), new)  # (targets,)
+        return last - (ends - 1 - torch.arange(len(last)))
 
     def __getitem__(self, index: Any, join: bool = True) -> Any:
         """Rows with their histories; windows with their targets too."""

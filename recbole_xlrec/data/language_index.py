@@ -31,6 +31,15 @@ class LanguageIndex(NamedTuple):
     users: Codes
     items: Codes | None
 
+    @property
+    def by_user(self) -> bool:
+        """Whether the language of an interaction is the user's; where all users are of one language, it is the item's."""
+        return self.items is None or len(np.unique(self.users[1:])) > 1
+
+    def of_rows(self, users: Codes, items: Codes) -> Codes:
+        """(rows,) users and items of interactions, internal ids → (rows,) codes of their languages."""
+        return self.users[users] if self.by_user or self.items is None else self.items[items]
+
     def code(self, language: str) -> int:
         """The code of a language.
 

@@ -49,3 +49,22 @@ def bounded(vectors: torch.Tensor, longest: float) -> torch.Tensor:
         return vectors
     lengths = vectors.norm(dim=-1, keepdim=True).clamp(min=1e-12)  # (..., 1)
     return vectors * (longest / lengths).clamp(max=1.0)
+
+
+def rows(table: torch.Tensor, items: torch.Tensor | None) -> torch.Tensor:
+    """Rows of a table, (items, width) → (chosen, width); the table itself where none are chosen.
+
+    By an embedding, whose gradient, unlike that of an index, is the same in every run.
+    """
+    return table if items is None else F.embedding(items, table)
+
+
+def initialise(module: nn.Module) -> None:
+    """The start of SASRec and BERT: normal weights of deviation 0.02, zero biases; for `nn.Module.apply`."""
+    if isinstance(module, (nn.Linear, nn.Embedding)):
+        nn.init.normal_(module.weight, std=0.02)
+    if isinstance(module, nn.Linear) and module.bias is not None:
+        nn.init.zeros_(module.bias)
+    if isinstance(module, nn.Embedding) and module.padding_idx is not None:
+        with torch.no_grad():
+            module.weight[module.padding_idx].zero_()

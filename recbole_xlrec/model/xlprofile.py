@@ -18,9 +18,10 @@ from sklearn.preprocessing import normalize
 from torch import nn
 
 from recbole_xlrec.errors import ConfigError
+from recbole_xlrec.model.inner_product import InnerProduct
 
 
-class XLProfile(GeneralRecommender):
+class XLProfile(InnerProduct, GeneralRecommender):
     """Cosine between items and the mean of a user's items, each halved in weight every ``half_life`` interactions.
 
     Without timestamps all items of a user weigh alike. The (users, width) profiles and (items, width) vectors are kept
@@ -29,7 +30,7 @@ class XLProfile(GeneralRecommender):
 
     input_type = InputType.POINTWISE
     type = ModelType.TRADITIONAL
-    item_vectors: torch.Tensor
+    vectors: torch.Tensor
     profiles: torch.Tensor
 
     def __init__(self, config: Any, dataset: Any) -> None:
@@ -39,33 +40,30 @@ class XLProfile(GeneralRecommender):
             raise ConfigError(f"half_life is a number of interactions, 0 or more; found {config['half_life']}")
         vectors = normalize(dataset.text_vectors())  # (items, width)
         profiles = normalize(recency_weights(dataset, config["half_life"]) @ vectors)  # (users, width)
-        for name, matrix in (("item_vectors", vectors), ("profiles", profiles)):
+        for name, matrix in (("vectors", vectors), ("profiles", profiles)):
             self.register_buffer(name, torch.from_numpy(matrix.astype(np.float32)), persistent=False)
 
     def calculate_loss(self, interaction: Any) -> torch.Tensor:
         """Nothing to train: a zero that has a gradient."""
         return self.dummy_param.sum() * 0.0
 
-    def predict(self, interaction: Any) -> torch.Tensor:
-        """Scores of (user, item) pairs, (batch,)."""
-        return (self._encode(interaction) * self.item_vectors[interaction[self.ITEM_ID]]).sum(dim=1)
+    def query_vectors(self, interaction: Any) -> torch.Tensor:
+        """Profiles of the users, (batch, width)."""
+        return self.profiles[interaction[self.USER_ID]]
 
-    def full_sort_predict(self, interaction: Any) -> torch.Tensor:
-        """Scores of all items for each user, (batch * items,)."""
-        return (self._encode(interaction) @ self.item_vectors.T).flatten()
-
-    def _encode(self, interaction: Any) -> torch.Tensor:
-        return self.profiles[interaction[self.USER_ID]]  # (batch, width)
+    def item_vectors(self) -> torch.Tensor:
+        """Text vectors of length 1, (items, width)."""
+        return self.vectors
 
 
 def recency_weights(dataset: Any, half_life: float) -> sp.csr_matrix:
     """The weight of each item in each user's profile, (users, items).
 
     Args:
-        dataset: A RecBole dataset whose interactions are the histories.
+        dataset: The training part, whose `query_events` are the histories.
         half_life: Interactions after which an item counts half; 0 for no decay.
     """
-    events = dataset.inter_feat
+    events = dataset.query_events
     users, items = events[dataset.uid_field].numpy(), events[dataset.iid_field].numpy()
     weights = np.ones(len(users), dtype=np.float32)
     if half_life > 0 and dataset.time_field in events:

@@ -48,16 +48,14 @@ class Ranking(NamedTuple):
 
 
 def merge_rankings(parts: Sequence[Ranking]) -> Ranking:
-    """Puts rankings of different queries together; a query that occurs again is dropped."""
+    """Puts rankings of different queries one after the other; a user may have several."""
     widest = max(part.target_ids.shape[1] for part in parts)
     padded = [
         np.pad(part.target_ids, ((0, 0), (0, widest - part.target_ids.shape[1])), constant_values="") for part in parts
     ]
     joined = [np.concatenate([part[field] for part in parts]) for field in (0, 1, 2, 4)]
     query_ids, item_ids, scores, languages = joined
-    first = np.sort(np.unique(query_ids, return_index=True)[1])
-    targets = np.concatenate(padded)
-    return Ranking(query_ids[first], item_ids[first], scores[first], targets[first], languages[first])
+    return Ranking(query_ids, item_ids, scores, np.concatenate(padded), languages)
 
 
 def save_ranking(ranking: Ranking, path: str | os.PathLike[str]) -> None:

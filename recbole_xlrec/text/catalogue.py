@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from recbole_xlrec.data.columns import ITEM, ITEM_ID, LANGUAGE, TEXT
 from recbole_xlrec.data.tables import duplicate_check
 from recbole_xlrec.data.text_table import primary_texts, read_text_table
 from recbole_xlrec.errors import DataError, sample
-from recbole_xlrec.text.encoders.file import load_vectors, match_vectors
+from recbole_xlrec.text.encoders.file import load_vectors, match_rows
 from recbole_xlrec.text.encoders.registry import file_path, is_file_spec, make_encoder
 from recbole_xlrec.text.store import VectorStore
 from recbole_xlrec.text.template import render
@@ -94,14 +94,14 @@ def _item_columns(path: Path) -> pd.DataFrame | None:
     return items
 
 
-def catalogue_vectors(
+def catalogue_rows(
     folder: Path,
     name: str,
     options: EncoderOptions,
     wanted: Sequence[str],
     whole: bool = True,
     show_progress: bool = False,
-) -> NDArray[np.float32]:
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """The vectors of some items; those of the whole catalogue are encoded on first use and kept on disk.
 
     Args:
@@ -113,7 +113,7 @@ def catalogue_vectors(
         show_progress: Shows a progress bar while encoding.
 
     Returns:
-        (wanted, width), in the order of `wanted`.
+        (stored, width) vectors, memory-mapped where they can be; (wanted,) the row of each item there.
 
     Raises:
         DataError: If items have no text or no vector.
@@ -123,9 +123,10 @@ def catalogue_vectors(
         path = file_path(options.encoder)
         ids, vectors = load_vectors(path)
         ids, vectors = _without_filtered(folder / f"{name}.{ITEM}", ids, vectors, wanted)
-        return match_vectors(wanted, ids, vectors, path, "ignore" if options.extra_vectors == "ignore" else "error")
+        extra: Literal["error", "ignore"] = "ignore" if options.extra_vectors == "ignore" else "error"
+        return vectors, match_rows(wanted, ids, vectors, path, extra)
     stored = encode_catalogue(folder, name, options, wanted, whole or options.encoder not in LEARNING, show_progress)
-    return match_vectors(wanted, stored.ids, np.asarray(stored.matrix, dtype=np.float32), stored.path, "ignore")
+    return stored.matrix, match_rows(wanted, stored.ids, stored.matrix, stored.path, "ignore")
 
 
 def encode_catalogue(
@@ -136,7 +137,7 @@ def encode_catalogue(
     whole: bool = True,
     show_progress: bool = False,
 ) -> Vectors:
-    """Encodes the catalogue, or opens its vectors where that was done before; see `catalogue_vectors`."""
+    """Encodes the catalogue, or opens its vectors where that was done before; see `catalogue_rows`."""
     ids, texts = catalogue_texts(folder, name, options.text_template, options.text_languages)
     ids, texts = with_missing(folder / f"{name}.{TEXT}", ids, texts, wanted, options.missing_text)
     if not whole:
@@ -146,14 +147,14 @@ def encode_catalogue(
 
 
 def _without_filtered(
-    path: Path, ids: list[str], vectors: NDArray[np.float32], wanted: Sequence[str]
-) -> tuple[list[str], NDArray[np.float32]]:
+    path: Path, ids: list[str], vectors: NDArray[Any], wanted: Sequence[str]
+) -> tuple[list[str], NDArray[Any]]:
     """Drops the vectors of items that the item file knows and a filter took away: they are not superfluous."""
     if not path.is_file():
         return ids, vectors
     filtered = set(read_atomic(path, [ITEM_ID])[ITEM_ID]) - set(wanted)
     kept = [row for row, item in enumerate(ids) if item not in filtered]
-    return [ids[row] for row in kept], vectors[kept]
+    return ([ids[row] for row in kept], vectors[kept]) if len(kept) < len(ids) else (ids, vectors)
 
 
 def with_missing(

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recbole_xlrec.errors import ConfigError, DataError, sample
+
+if TYPE_CHECKING:
+    from recbole_xlrec.text.aligned import Reordered
 
 KINDS = ("none", "mean", "zca")
 _ROWS = 16384  # rows turned into float64 at a time, so that a memory-mapped float16 matrix stays on disk
@@ -50,13 +53,13 @@ class Whitening:
         return out
 
 
-def fit_whitening(vectors: NDArray[Any], kind: str = "zca", eps: float = 1e-3) -> Whitening:
+def fit_whitening(vectors: NDArray[Any] | Reordered, kind: str = "zca", eps: float = 1e-3) -> Whitening:
     """Fits the map on the rows given that are not all zero.
 
     With covariance C = U diag(λ) Uᵀ (dividing by n), the map of `zca` is U diag((1 - eps) λ + eps mean(λ))^(-1/2) Uᵀ.
 
     Args:
-        vectors: (n, dim), any float type.
+        vectors: (n, dim), any float type; or the rows of a matrix that is read slice by slice.
         kind: `none` (identity), `mean` (centre) or `zca` (centre and decorrelate).
         eps: Shrinkage of the covariance towards its mean variance, in (0, 1].
 
@@ -83,7 +86,7 @@ def fit_whitening(vectors: NDArray[Any], kind: str = "zca", eps: float = 1e-3) -
     return Whitening(mean, _inverse_root(covariance / count, eps))
 
 
-def _mean(vectors: NDArray[Any]) -> tuple[int, NDArray[np.float64]]:
+def _mean(vectors: NDArray[Any] | Reordered) -> tuple[int, NDArray[np.float64]]:
     count, total = 0, np.zeros(vectors.shape[1])
     for block in _filled_blocks(vectors):
         count, total = count + len(block), total + block.sum(axis=0)
@@ -92,7 +95,7 @@ def _mean(vectors: NDArray[Any]) -> tuple[int, NDArray[np.float64]]:
     return count, total / count
 
 
-def _filled_blocks(vectors: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
+def _filled_blocks(vectors: NDArray[Any] | Reordered) -> Iterator[NDArray[np.float64]]:
     for start in range(0, len(vectors), _ROWS):
         block = np.asarray(vectors[start : start + _ROWS], dtype=np.float64)
         broken = np.flatnonzero(~np.isfinite(block).all(axis=1)) + start

@@ -83,8 +83,9 @@ def test_a_dataset_must_be_named() -> None:
 @pytest.mark.parametrize(
     "key, value, choices",
     [
-        ("protocol", "zero", "joint, single"),
-        ("candidates", "languages", "all, language"),
+        ("protocol", "zero", "joint, single, zero_shot, few_shot, cold_item"),
+        ("protocol_by", "user", "users, items"),
+        ("candidates", "languages", "all, language, cold"),
         ("whitening", "pca", "none, mean, zca"),
         ("whitening", False, "none, mean, zca"),
         ("missing_text", "drop", "error, empty"),
@@ -136,12 +137,6 @@ def test_templates_are_named_by_languages_in_standard_form_once_each() -> None:
     assert template == {"de": "{title}", "default": "{title}. {genres}"}
     with pytest.raises(ConfigError, match=r"text_template: .*twice"):
         _config(text_template={"DE": "{title}", "de": "{title}"})
-
-
-@pytest.mark.parametrize("values", [{"protocol": "single"}, {"protocol_language": "de"}])
-def test_protocol_single_and_its_language_come_together(values: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match="needs protocol_language"):
-        _config(**values)
 
 
 # --- where values come from, and that they stay what they are -------------------------------------------------------

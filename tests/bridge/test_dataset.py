@@ -101,7 +101,7 @@ def test_a_column_of_several_values_is_split(write: Callable[..., Path]) -> None
 def test_a_dataset_without_languages_has_none(write: Callable[..., Path]) -> None:
     dataset = _dataset(write(user=None, item=None))
     assert dataset.languages is None
-    assert dataset.candidate_languages() is None
+    assert dataset.candidate_limits() is None
 
 
 # --- what is missing or wrong ----------------------------------------------------------------------------------------
@@ -327,7 +327,7 @@ def test_texts_are_encoded_once_and_found_again(toy: Path, toy_config: Path, mon
 def test_the_parts_of_a_split_share_the_vectors(toy: Path, toy_config: Path) -> None:
     dataset = _dataset(toy, "toy", files=[toy_config], show_progress=False)
     train, valid, _ = dataset.build()
-    assert train._raw_vectors() is valid._raw_vectors()
+    assert train._stored_vectors() is valid._stored_vectors()
 
 
 # --- protocol and candidates -----------------------------------------------------------------------------------------
@@ -384,7 +384,7 @@ def test_benchmark_files_are_the_split(tmp_path: Path, write_dataset: Callable[.
 
 def test_candidates_by_language_need_languages_of_users_and_items(write: Callable[..., Path]) -> None:
     with pytest.raises(ConfigError, match=r"candidates: language needs a language column in tiny\.item"):
-        _dataset(write(item=None), candidates="language").candidate_languages()
+        _dataset(write(item=None), candidates="language").candidate_limits()
 
 
 def test_a_data_loader_gives_what_stock_recbole_gives(toy: Path, toy_config: Path) -> None:

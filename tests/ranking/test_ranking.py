@@ -63,10 +63,10 @@ def test_a_ranking_with_pickled_objects_is_refused(tmp_path: Path) -> None:
         load_ranking(tmp_path / "r.npz")
 
 
-def test_rankings_of_several_processes_make_one_with_each_query_once() -> None:
+def test_rankings_of_several_processes_make_one_with_every_query_of_a_user() -> None:
     first = make(["u", "v"], [["a", "b"], ["b", "a"]], [["a", "b"], ["a", ""]])
     second = make(["w", "u"], [["c", "a"], ["b", "a"]], [["c"], ["b"]])
     merged = merge_rankings([first, second])
-    assert merged.query_ids.tolist() == ["u", "v", "w"]
-    assert merged.item_ids.tolist() == [["a", "b"], ["b", "a"], ["c", "a"]]
-    assert merged.target_ids.tolist() == [["a", "b"], ["a", ""], ["c", ""]]
+    assert merged.query_ids.tolist() == ["u", "v", "w", "u"]
+    assert merged.item_ids.tolist() == [["a", "b"], ["b", "a"], ["c", "a"], ["b", "a"]]
+    assert merged.target_ids.tolist() == [["a", "b"], ["a", ""], ["c", ""], ["b", ""]]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recbole_xlrec.errors import ConfigError, DataError
-from recbole_xlrec.text.encoders.file import load_vectors, match_vectors
+from recbole_xlrec.text.encoders.file import load_vectors, match_rows
 from recbole_xlrec.text.encoders.ngram import NgramEncoder
 from recbole_xlrec.text.store import VectorStore
 
@@ -81,37 +81,35 @@ def test_missing_files_other_formats_and_foreign_folders_are_refused(tmp_path: P
 
 
 def test_vectors_are_matched_by_id_not_by_row() -> None:
-    found = match_vectors(["NA", "a"], IDS, VECTORS, "v.npz", extra="ignore")
-    assert np.array_equal(found, VECTORS[[3, 0]])
+    assert match_rows(["NA", "a"], IDS, VECTORS, "v.npz", extra="ignore").tolist() == [3, 0]
 
 
 @given(st.permutations(range(4)), st.permutations(range(4)))
 def test_the_order_of_the_file_does_not_matter(rows: list[int], wanted: list[int]) -> None:
-    found = match_vectors([IDS[row] for row in wanted], [IDS[row] for row in rows], VECTORS[rows], "v.npz")
-    assert np.array_equal(found, VECTORS[wanted])
+    found = match_rows([IDS[row] for row in wanted], [IDS[row] for row in rows], VECTORS[rows], "v.npz")
+    assert np.array_equal(VECTORS[rows][found], VECTORS[wanted])
 
 
 def test_every_disagreement_is_refused_with_file_count_and_names() -> None:
     broken = VECTORS.copy()
     broken[1, 2] = np.nan
     cases = [
-        ((["a", "x", "y"], IDS, VECTORS), {}, "2 of 3 items have no vector: 'x', 'y'"),
-        ((["a"], IDS, VECTORS), {}, "3 ids are not items of the dataset: '007'"),
-        ((IDS, ["a", "a", "b", "b"], VECTORS), {}, "2 ids stand more than once: 'a', 'b'"),
-        ((IDS, IDS, broken), {}, "1 vectors hold NaN or infinity: '007'"),
-        ((IDS, IDS, VECTORS), {"width": 5}, "3 columns, not the 5"),
-        ((IDS, IDS, VECTORS[0]), {}, r"\(n, dim\)"),
-        ((IDS, IDS, VECTORS[:2]), {}, "4 ids but 2 vectors"),
+        ((["a", "x", "y"], IDS, VECTORS), "2 of 3 items have no vector: 'x', 'y'"),
+        ((["a"], IDS, VECTORS), "3 ids are not items of the dataset: '007'"),
+        ((IDS, ["a", "a", "b", "b"], VECTORS), "2 ids stand more than once: 'a', 'b'"),
+        ((IDS, IDS, broken), "1 vectors hold NaN or infinity: '007'"),
+        ((IDS, IDS, VECTORS[0]), r"\(n, dim\)"),
+        ((IDS, IDS, VECTORS[:2]), "4 ids but 2 vectors"),
     ]
-    for (wanted, ids, vectors), options, message in cases:
+    for (wanted, ids, vectors), message in cases:
         with pytest.raises(DataError, match=message) as error:
-            match_vectors(wanted, ids, vectors, "some/v.npz", **options)  # type: ignore[arg-type]
+            match_rows(wanted, ids, vectors, "some/v.npz")
         assert "some/v.npz" in str(error.value)
 
 
 def test_a_broken_row_nobody_wants_is_no_error_and_unknown_modes_are() -> None:
     broken = VECTORS.copy()
     broken[1] = np.inf
-    assert len(match_vectors(["a"], IDS, broken, "v", extra="ignore")) == 1
+    assert len(match_rows(["a"], IDS, broken, "v", extra="ignore")) == 1
     with pytest.raises(ConfigError, match="'error' or 'ignore'"):
-        match_vectors(["a"], IDS, VECTORS, "v", extra="drop")  # type: ignore[arg-type]
+        match_rows(["a"], IDS, VECTORS, "v", extra="drop")  # type: ignore[arg-type]

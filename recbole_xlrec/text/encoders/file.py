@@ -6,7 +6,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from recbole_xlrec.errors import ConfigError, DataError, sample
 from recbole_xlrec.text.vectors import IDS, VECTORS, read_ids, read_matrix
 
+_ROWS = 16384  # rows checked at a time, so that a memory-mapped matrix stays on disk
 _HOW = "Write it with np.savez(path, ids=np.array(ids, dtype=str), vectors=vectors)."
 
 
-def load_vectors(path: str | Path) -> tuple[list[str], NDArray[np.float32]]:
+def load_vectors(path: str | Path) -> tuple[list[str], NDArray[Any]]:
     """Reads ids and vectors from an `.npz` file or a vector store folder.
 
     Args:
@@ -25,7 +26,7 @@ def load_vectors(path: str | Path) -> tuple[list[str], NDArray[np.float32]]:
             `ids.txt`, as the vector store writes it.
 
     Returns:
-        The ids, and the vectors as float32 (n, dim), row by row.
+        The ids, and the vectors (n, dim), row by row: float32, or, of a folder, memory-mapped in its own type.
 
     Raises:
         DataError: The file is missing or cannot be read, or the arrays' names, types or shapes are wrong.
@@ -41,34 +42,32 @@ def load_vectors(path: str | Path) -> tuple[list[str], NDArray[np.float32]]:
         raise DataError(f"{path}: vectors must be numbers (n, dim); found {vectors.dtype} of shape {vectors.shape}.")
     if len(ids) != len(vectors):
         raise DataError(f"{path}: {len(ids)} ids but {len(vectors)} vectors. Every vector needs its id.")
-    return ids, np.asarray(vectors, dtype=np.float32)
+    return ids, vectors if path.is_dir() else np.asarray(vectors, dtype=np.float32)
 
 
-def match_vectors(
+def match_rows(
     ids_wanted: Sequence[str],
     ids: Sequence[str],
-    vectors: NDArray[np.float32],
+    vectors: NDArray[Any],
     where: str | Path,
     extra: Literal["error", "ignore"] = "error",
-    width: int | None = None,
-) -> NDArray[np.float32]:
-    """Returns the vectors of the wanted ids, in their order: (len(ids_wanted), dim).
+) -> NDArray[np.int64]:
+    """Finds the vectors of the wanted ids, in their order: (len(ids_wanted),) rows.
 
     Args:
         ids_wanted: Item ids, each once.
         ids: The id of every row of `vectors`.
-        vectors: (len(ids), dim).
+        vectors: (len(ids), dim); read block by block, to check the rows.
         where: File or folder they came from, for messages.
         extra: What to do about vectors of ids that are not wanted.
-        width: The dim they must have; None takes any.
 
     Raises:
-        DataError: Ids are missing, doubled or not wanted, rows are not finite, counts or width are wrong.
+        DataError: Ids are missing, doubled or not wanted, rows are not finite, or counts are wrong.
         ConfigError: `extra` is not known.
     """
     if extra not in ("error", "ignore"):
         raise ConfigError(f"extra must be 'error' or 'ignore', found {extra!r}.")
-    _check_shape(vectors, len(ids), where, width)
+    _check_shape(vectors, len(ids), where)
     _refuse(where, "ids stand more than once", _doubled(ids), "Keep one row of each.")
     row_of = {item: row for row, item in enumerate(ids)}
     missing = [item for item in ids_wanted if item not in row_of]
@@ -83,21 +82,18 @@ def match_vectors(
             "Check the dataset, or ignore extra ids.",
         )
     rows = np.fromiter((row_of[item] for item in ids_wanted), dtype=np.int64, count=len(ids_wanted))
-    matched = np.asarray(vectors, dtype=np.float32)[rows]
-    broken = np.flatnonzero(~np.isfinite(matched).all(axis=1))
-    _refuse(
-        where, "vectors hold NaN or infinity", [ids_wanted[int(row)] for row in broken], "Encode these items again."
-    )
-    return matched
+    blocks = [vectors[start : start + _ROWS] for start in range(0, len(vectors), _ROWS)]
+    finite = np.concatenate([np.zeros(0, dtype=bool), *(np.isfinite(block).all(axis=1) for block in blocks)])
+    broken = [ids_wanted[int(place)] for place in np.flatnonzero(~finite[rows])]
+    _refuse(where, "vectors hold NaN or infinity", broken, "Encode these items again.")
+    return rows
 
 
-def _check_shape(vectors: NDArray[np.float32], n_ids: int, where: str | Path, width: int | None) -> None:
+def _check_shape(vectors: NDArray[Any], n_ids: int, where: str | Path) -> None:
     if vectors.ndim != 2:
         raise DataError(f"{where}: vectors must be (n, dim), found shape {vectors.shape}.")
     if len(vectors) != n_ids:
         raise DataError(f"{where}: {n_ids} ids but {len(vectors)} vectors. Every vector needs its id.")
-    if width is not None and vectors.shape[1] != width:
-        raise DataError(f"{where}: vectors have {vectors.shape[1]} columns, not the {width} needed. Use one encoder.")
 
 
 def _refuse(where: str | Path, what: str, found: list[str], advice: str) -> None:

@@ -1,0 +1,147 @@
+"""The softmax over the catalogue, whole or over a sample; plain tensors and arguments.
+
+Sampled softmax draws its candidates from two sources: the items of the batch, which come as often as they are
+consumed, and items drawn uniformly. A candidate other than the target is divided by its chance of being one ("logQ",
+Bengio and Senécal 2008; Yi et al., RecSys 2019); the target, which is always there, is not (Khrylchenko et al., RecSys
+2025). Where we differ: each candidate stands once however often it was drawn, so that its chance is that of being drawn
+at all.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import torch
+from torch.nn import functional as F
+
+from recbole_xlrec.errors import ConfigError
+
+LOSSES = ("auto", "full", "sampled", "gbce")
+
+
+class Candidates(NamedTuple):
+    """The items that a batch is about.
+
+    Attributes:
+        items: (chosen,) their ids, ascending; None for the whole catalogue.
+        sampled: (negatives,) places in `items` of what was drawn uniformly; None for the whole catalogue.
+    """
+
+    items: torch.Tensor | None
+    sampled: torch.Tensor | None
+
+    def places(self, items: torch.Tensor) -> torch.Tensor:
+        """Ids, any shape, all of them among `items` → their places there."""
+        return items if self.items is None else torch.searchsorted(self.items, items)
+
+
+class CatalogueSoftmax:
+    """The loss of ranking a target first in the catalogue.
+
+    Args:
+        loss: One of `LOSSES`; `auto` is `full` for up to `full_items` items and `sampled` beyond.
+        counts: (items,) how often each item is consumed in training, the padding item first.
+        full_items: See `loss`.
+        negatives: Items drawn uniformly for a batch.
+        calibration: Of gBCE, from 0 (plain negatives) to 1 (calibrated probabilities).
+
+    Raises:
+        ConfigError: For an unknown loss, or more negatives than items.
+    """
+
+    def __init__(self, loss: str, counts: torch.Tensor, full_items: int, negatives: int, calibration: float) -> None:
+        if loss not in LOSSES:
+            raise ConfigError(f"loss is one of {', '.join(LOSSES)}; found {loss!r}")
+        self.count, self.negatives = len(counts) - 1, negatives
+        self.loss = ("full" if self.count <= full_items else "sampled") if loss == "auto" else loss
+        if self.loss != "full" and not 1 <= negatives < self.count:
+            raise ConfigError(f"negatives: {negatives}, from 1 to {self.count - 1}: the catalogue has {self.count} items")
+        if not 0 <= calibration <= 1:
+            raise ConfigError(f"gbce_calibration: from 0 to 1, found {calibration}")
+        self.popularity = counts.double() / counts.sum().clamp(min=1)  # (items,)
+        self.power = gbce_power(negatives / self.count, calibration)
+
+    @classmethod
+    def from_config(cls, config: Any, dataset: Any) -> CatalogueSoftmax:
+        """Reads `loss`, `full_softmax_items`, `negatives`, `gbce_calibration`, and counts the training part's items."""
+        keys = ("full_softmax_items", "negatives", "gbce_calibration")
+        return cls(config["loss"], torch.from_numpy(dataset.training_counts), *(config[key] for key in keys))
+
+    def candidates(self, *used: torch.Tensor) -> Candidates:
+        """Chooses the items of a batch: those `used`, ids of any shape, and uniform ones; all where the loss is full."""
+        if self.loss == "full":
+            return Candidates(None, None)
+        drawn = torch.randint(1, self.count + 1, (self.negatives,), device=used[0].device)
+        items = torch.unique(torch.cat([drawn.new_zeros(1), drawn, *(part.flatten() for part in used)]))
+        return Candidates(items, torch.searchsorted(items, drawn))
+
+    def __call__(
+        self,
+        scores: torch.Tensor,
+        targets: torch.Tensor,
+        candidates: Candidates,
+        draws: torch.Tensor | int,
+        weights: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Mean loss.
+
+        Args:
+            scores: (rows, chosen), of every candidate; those of the padding item, the first, are of no account.
+            targets: (rows,) places of the targets among the candidates.
+            candidates: What `candidates` chose.
+            draws: Interactions of the batch, by which its items became candidates.
+            weights: (rows,) of each target; all alike where None.
+        """
+        padding = torch.zeros_like(scores[:1])
+        padding[:, 0] = torch.finfo(scores.dtype).min / 2
+        scores = scores + padding
+        if self.loss == "gbce":
+            losses = self._gbce(scores, targets, candidates)
+        else:
+            if candidates.items is not None:
+                scores = self._corrected(scores, targets, candidates.items, draws)
+            losses = F.cross_entropy(scores, targets, reduction="none")  # (rows,)
+        return losses.mean() if weights is None else (losses * weights).sum() / weights.sum().clamp(min=1e-9)
+
+    def _corrected(
+        self, scores: torch.Tensor, targets: torch.Tensor, items: torch.Tensor, draws: torch.Tensor | int
+    ) -> torch.Tensor:
+        self.popularity = self.popularity.to(items.device)
+        uniform = 1 - (1 - 1 / self.count) ** self.negatives  # drawn with replacement
+        chances = log_chances(self.popularity[items], draws, uniform).to(scores.dtype)  # (chosen,)
+        own = targets[:, None]  # (rows, 1)
+        return (scores - chances).scatter(1, own, scores.gather(1, own))
+
+    def _gbce(self, scores: torch.Tensor, targets: torch.Tensor, candidates: Candidates) -> torch.Tensor:
+        own = targets[:, None]  # (rows, 1)
+        places = candidates.sampled
+        if places is None:
+            raise ConfigError("loss: gbce needs sampled candidates")
+        negatives = scores[:, places].masked_fill(places == own, torch.finfo(scores.dtype).min / 2)  # (rows, negatives)
+        return -self.power * F.logsigmoid(scores.gather(1, own)).squeeze(1) + F.softplus(negatives).sum(dim=1)
+
+
+def log_chances(popularity: torch.Tensor, draws: torch.Tensor | int, uniform: float) -> torch.Tensor:
+    """Logarithm of the chance that an item is a candidate.
+
+    Args:
+        popularity: (items,) chance of each to be the item of one interaction.
+        draws: Interactions of the batch.
+        uniform: Chance of an item to be among those drawn uniformly.
+
+    Returns:
+        (items,), at most 0.
+    """
+    absent = draws * torch.log1p(-popularity.clamp(max=1 - 1e-9)) + math.log1p(-min(uniform, 1 - 1e-9))
+    return torch.log(-torch.expm1(absent))
+
+
+def gbce_power(rate: float, calibration: float) -> float:
+    """The power of the target's probability in gBCE (Petrov and Macdonald, RecSys 2023, "gSASRec", equation 8).
+
+    Args:
+        rate: Negatives drawn over the size of the catalogue.
+        calibration: From 0 to 1, the paper's t.
+    """
+    return rate * (calibration * (1 - 1 / rate) + 1 / rate)

@@ -1,0 +1,113 @@
+"""The softmax over the catalogue: sampled losses against the whole one, by enumeration and by simulation."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from recbole_xlrec.errors import ConfigError
+from recbole_xlrec.model.softmax import CatalogueSoftmax, gbce_power, log_chances
+
+COUNTS = torch.tensor([0, 50, 30, 10, 5, 3, 1, 1, 0, 0, 0])  # the padding item, then ten
+
+
+def _softmax(loss: str, negatives: int = 4, **changed: float) -> CatalogueSoftmax:
+    return CatalogueSoftmax(loss, COUNTS, int(changed.get("full_items", 100)), negatives, changed.get("t", 0.75))
+
+
+def test_auto_is_full_for_a_small_catalogue_and_sampled_beyond() -> None:
+    assert _softmax("auto", full_items=10).loss == "full"
+    assert _softmax("auto", full_items=9).loss == "sampled"
+
+
+def test_the_full_loss_is_the_cross_entropy_over_all_items_but_padding() -> None:
+    scores, targets = torch.randn(6, 11), torch.tensor([1, 2, 3, 1, 10, 7])
+    softmax = _softmax("full")
+    whole = softmax.candidates(targets)
+    assert whole.items is None
+    found = softmax(scores, whole.places(targets), whole, 6)
+    torch.testing.assert_close(found, F.cross_entropy(scores[:, 1:], targets - 1))
+
+
+def test_candidates_are_the_items_used_and_as_many_others_as_asked_for() -> None:
+    torch.manual_seed(0)
+    used = torch.tensor([[3, 0], [7, 3]])
+    softmax = _softmax("sampled", negatives=9)
+    for _ in range(20):
+        found = softmax.candidates(used)
+        assert found.items is not None and found.sampled is not None
+        assert {0, 3, 7} <= set(found.items.tolist()) <= set(range(11))
+        assert found.items.tolist() == sorted(set(found.items.tolist()))
+        assert len(found.sampled) == 9 and found.items[found.sampled].min() >= 1
+        assert found.items[found.places(used)].tolist() == used.tolist()
+
+
+def test_the_sampled_partition_function_is_that_of_the_whole_catalogue_on_average() -> None:
+    """Batches are drawn as training draws them; the mean of exp(loss) times the target's probability tends to 1."""
+    torch.manual_seed(0)
+    scores = torch.randn(1, 11)
+    softmax = _softmax("sampled", negatives=4)
+    target = torch.tensor([4])
+    whole = scores[0, 1:].exp().sum() / scores[0, 4].exp()
+    estimates = []
+    for _ in range(6000):
+        others = torch.multinomial(COUNTS.double(), 3, replacement=True)
+        batch = softmax.candidates(torch.cat([others, target]))
+        assert batch.items is not None
+        loss = softmax(scores[:, batch.items], batch.places(target), batch, 3)
+        estimates.append(loss.exp())
+    found = torch.stack(estimates)
+    assert float(found.mean()) == pytest.approx(float(whole), abs=4 * float(found.std()) / math.sqrt(6000))
+
+
+def test_the_chance_to_be_a_candidate_is_that_of_a_simulation() -> None:
+    torch.manual_seed(0)
+    popularity = COUNTS.double() / COUNTS.sum()
+    drawn = torch.zeros(11)
+    for _ in range(5000):
+        batch = torch.multinomial(popularity, 3, replacement=True)
+        uniform = torch.nonzero(torch.rand(11) < 0.3).flatten()
+        drawn[torch.unique(torch.cat([batch, uniform]))] += 1
+    torch.testing.assert_close(log_chances(popularity, 3, 0.3).exp(), (drawn / 5000).double(), atol=0.025, rtol=0)
+
+
+def test_gbce_is_bce_with_the_power_of_the_paper_and_leaves_the_target_out_of_the_negatives() -> None:
+    softmax = _softmax("gbce", negatives=4, t=0.5)
+    # 4 of 10 items: alpha = 0.4, beta = alpha * (t * (1 - 1/alpha) + 1/alpha)
+    assert softmax.power == pytest.approx(0.4 * (0.5 * (1 - 2.5) + 2.5))
+    assert gbce_power(0.4, 0.0) == pytest.approx(1.0)
+    assert gbce_power(0.4, 1.0) == pytest.approx(0.4)
+    batch = softmax.candidates(torch.tensor([2]))
+    assert batch.items is not None and batch.sampled is not None
+    scores = torch.randn(1, len(batch.items))
+    place = batch.places(torch.tensor([2]))
+    others = [float(scores[0, place]) for place in batch.sampled if int(batch.items[place]) != 2]
+    expected = softmax.power * math.log1p(math.exp(-float(scores[0, place])))
+    expected += sum(math.log1p(math.exp(score)) for score in others)
+    assert float(softmax(scores, place, batch, 1)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_weights_weigh_the_rows() -> None:
+    scores, targets = torch.randn(2, 11), torch.tensor([1, 2])
+    softmax = _softmax("full")
+    whole = softmax.candidates(targets)
+    alone = [float(softmax(scores[[row]], targets[[row]], whole, 1)) for row in range(2)]
+    both = float(softmax(scores, targets, whole, 2, torch.tensor([3.0, 1.0])))
+    assert both == pytest.approx((3 * alone[0] + alone[1]) / 4)
+
+
+@pytest.mark.parametrize(
+    ("loss", "negatives", "t", "message"),
+    [
+        ("sampled", 10, 0.5, "from 1 to 9: the catalogue has 10 items"),
+        ("gbce", 0, 0.5, "from 1 to 9"),
+        ("bpr", 4, 0.5, "one of auto, full, sampled, gbce"),
+        ("gbce", 4, 1.5, "gbce_calibration"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(loss: str, negatives: int, t: float, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        _softmax(loss, negatives, t=t)
