@@ -43,16 +43,18 @@ def redraw_rows(loader: Any, config: Any, epoch: int) -> None:
         return
     loader = getattr(loader, "general_dataloader", loader)  # of a knowledge graph's, the one of interactions
     rows, codes = _rows(loader)
-    names, counts = np.unique(codes, return_counts=True)
-    if len(names) < 2:
+    counts = np.bincount(codes)
+    if np.count_nonzero(counts) < 2:
         return
     generator = np.random.default_rng([config["seed"], epoch])
     listed = loader.__dict__["dataset"]  # RecBole hides the list of rows behind the attribute of the dataset
-    listed[:] = rows[balanced(codes, alpha, len(listed), generator)].tolist()
+    drawn = balanced(codes, alpha, len(listed), generator)
+    listed[:] = rows[drawn].tolist()
     if epoch == 0:
-        shares = dict(zip(names.tolist(), (counts**alpha / (counts**alpha).sum()).round(4).tolist(), strict=True))
-        languages = loader._dataset.languages.names
-        logger.info("language_alpha %s: shares %s", alpha, {languages[code]: share for code, share in shares.items()})
+        found = np.bincount(codes[drawn], minlength=len(counts)) / len(drawn)
+        names = loader._dataset.languages.names
+        shares = {names[code]: round(float(found[code]), 4) for code in np.flatnonzero(counts)}
+        logger.info("language_alpha %s: the first epoch's shares are %s", alpha, shares)
 
 
 def check_alpha(values: Mapping[str, Any]) -> None:
@@ -82,10 +84,12 @@ def balanced(codes: NDArray[np.int64], alpha: float, count: int, generator: np.r
     Returns:
         (count,) rows.
     """
-    _, language, counts = np.unique(codes, return_inverse=True, return_counts=True)
-    weights = (counts / len(codes)) ** alpha / counts  # (languages,), of one row
-    chances = weights[language]  # (rows,)
-    return generator.choice(len(codes), size=count, p=chances / chances.sum())
+    counts = np.bincount(codes)  # (codes,)
+    powers = np.where(counts > 0, (counts / len(codes)) ** alpha, 0.0)
+    wanted = generator.multinomial(count, powers / powers.sum())
+    members = [np.flatnonzero(codes == code) for code in range(len(counts))]
+    drawn = [rows[generator.integers(len(rows), size=n)] for rows, n in zip(members, wanted, strict=True) if n]
+    return generator.permutation(np.concatenate([np.zeros(0, dtype=np.int64), *drawn]))
 
 
 def _rows(loader: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -37,6 +37,7 @@ class PatchReport(NamedTuple):
     applied: bool
 
 
+_SINE = "recbole.model.sequential_recommender.sine"
 _NUMPY_ALIASES = {"float_": np.float64, "complex_": np.complex128, "unicode_": np.str_, "bool8": np.bool_}
 _reports: list[PatchReport] = []
 
@@ -151,6 +152,19 @@ def _install_quick_start_finder() -> None:
     sys.meta_path.insert(0, _QuickStartFinder)  # type: ignore[arg-type]
 
 
+def _anomaly_detection_is_coming() -> bool:
+    import torch
+
+    return _SINE not in sys.modules or torch.is_anomaly_enabled()
+
+
+def _no_anomaly_detection() -> None:
+    import torch
+
+    importlib.import_module(_SINE)
+    torch.autograd.set_detect_anomaly(False)
+
+
 SHIMS: tuple[Shim, ...] = (
     Shim(
         "np.float_, np.complex_, np.unicode_, np.bool8",
@@ -175,6 +189,12 @@ SHIMS: tuple[Shim, ...] = (
         "imports ray <= 2.6.3, which has no wheels beyond Python 3.11, for one hyper-tuning helper",
         lambda: _QuickStartFinder not in sys.meta_path,
         _install_quick_start_finder,
+    ),
+    Shim(
+        "autograd's anomaly detection off",
+        "importing RecBole's models turns it on for the whole process (in SINE's module), and every training step pays",
+        _anomaly_detection_is_coming,
+        _no_anomaly_detection,
     ),
 )
 

@@ -53,6 +53,22 @@ class RetrievalCollector(Collector):
         if self.register.need("rec.topk"):
             self.data_struct.update_tensor("rec.topk", hits_and_targets(top, positive_u, positive_i))
 
+    def get_data_struct(self) -> Any:
+        """What was collected.
+
+        RecBole moves all of it to the processor, and fails at numbers and counters of the training data, which metrics
+        of items need (RecBole #2131, #2191, #2194).
+        """
+        data = self.data_struct._data_dict
+        plain = {name: data.pop(name) for name in list(data) if not isinstance(data[name], torch.Tensor)}
+        try:
+            struct = super().get_data_struct()
+        finally:
+            data.update(plain)
+        for name, value in plain.items():
+            struct.set(name, value)
+        return struct
+
 
 def hits_and_targets(top: TopItems, rows: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """What RecBole calls ``rec.topk``, (batch, k + 1): 1 where an item is a target, and the number of targets.

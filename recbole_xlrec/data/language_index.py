@@ -33,7 +33,7 @@ class LanguageIndex(NamedTuple):
 
     @property
     def by_user(self) -> bool:
-        """Whether the language of an interaction is the user's; where all users are of one language, it is the item's."""
+        """Whether an interaction is in its user's language; where all users are of one, it is in the item's."""
         return self.items is None or len(np.unique(self.users[1:])) > 1
 
     def of_rows(self, users: Codes, items: Codes) -> Codes:

@@ -73,8 +73,8 @@ def _exact(matrix: torch.Tensor, dense: torch.Tensor) -> torch.Tensor:
 
 
 def _sparse(matrix: sp.csr_matrix) -> torch.Tensor:
-    parts = (torch.from_numpy(part.astype(np.int64)) for part in (matrix.indptr, matrix.indices))
+    rows, columns = (torch.from_numpy(part.astype(np.int64)) for part in (matrix.indptr, matrix.indices))
     values = torch.from_numpy(matrix.data.astype(np.float32))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-        return torch.sparse_csr_tensor(*parts, values, size=matrix.shape, check_invariants=False)
+        return torch.sparse_csr_tensor(rows, columns, values, size=matrix.shape, check_invariants=False)

@@ -11,6 +11,7 @@ from torch import nn
 from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.model.adapters import ADAPTERS, make_adapter
 from recbole_xlrec.model.layers import bounded, rows
+from recbole_xlrec.text.aligned import TextRows
 
 _ROWS = 16384  # items whose text is read and adapted at a time where the whole catalogue is wanted
 
@@ -18,12 +19,11 @@ _ROWS = 16384  # items whose text is read and adapted at a time where the whole 
 class Items(nn.Module):
     """Item vectors of a model's width.
 
-    Text vectors that are small enough are a buffer; larger ones stay on disk and are read row by row. The offset is
-    for items of the training data only, so that others are known by their text as it is (Hou et al., KDD 2022, call the
-    two settings inductive and transductive).
+    The offset is for items of the training data only, so that others are known by their text as it is (Hou et al., KDD
+    2022, call text alone inductive, and text with an offset transductive).
 
     Args:
-        config: `adapter`, `adapter_experts`, `id_embedding`, `id_norm`, `language_embedding`.
+        config: `adapter`, `adapter_experts`, `id_embedding`, `id_norm`, `language_embedding`, `text_memory_gb`.
         dataset: The training part.
         width: Of the model.
 
@@ -31,24 +31,23 @@ class Items(nn.Module):
         ConfigError: For an unknown adapter, an item that would be nothing, or languages that are not there.
     """
 
-    vectors: torch.Tensor | None
     trained: torch.Tensor
     languages: torch.Tensor | None
 
     def __init__(self, config: Any, dataset: Any, width: int) -> None:
         super().__init__()
-        if config["adapter"] not in ADAPTERS:
-            raise ConfigError(f"adapter is one of {', '.join(ADAPTERS)}; found {config['adapter']!r}")
-        if config["adapter"] == "none" and not config["id_embedding"]:
+        kind, self.id_norm = config["adapter"], config["id_norm"]
+        if kind not in ADAPTERS:
+            raise ConfigError(f"adapter is one of {', '.join(ADAPTERS)}; found {kind!r}")
+        if kind == "none" and not config["id_embedding"]:
             raise ConfigError("adapter: none leaves text out, so that id_embedding must be True")
-        self.count, self.width, self.id_norm = dataset.item_num, width, config["id_norm"]
-        self.text = dataset.text_rows() if config["adapter"] != "none" else None
-        small = self.text is not None and self.text.fits(config["text_memory_gb"])
-        self.register_buffer("vectors", torch.from_numpy(self.text.all()) if small else None, persistent=False)
-        self.adapter = self.text and make_adapter(config["adapter"], self.text.width, width, config["adapter_experts"])
-        self.ids = nn.Embedding(self.count, width, padding_idx=0) if config["id_embedding"] else None
-        trained = torch.zeros(self.count, 1)
-        trained[torch.from_numpy(dataset.training_items)] = 1.0
+        self.text = None
+        if kind != "none":
+            texts = dataset.text_rows()
+            adapter = make_adapter(kind, texts.width, width, config["adapter_experts"])
+            self.text = AdaptedText(texts, adapter, config["text_memory_gb"])
+        self.ids = nn.Embedding(dataset.item_num, width, padding_idx=0) if config["id_embedding"] else None
+        trained = torch.from_numpy(dataset.training_counts > 0).float()[:, None]
         self.register_buffer("trained", trained, persistent=False)  # (items, 1)
         codes = _language_codes(dataset) if config["language_embedding"] else None
         self.register_buffer("languages", codes, persistent=False)  # (items,)
@@ -56,30 +55,46 @@ class Items(nn.Module):
 
     def forward(self, items: torch.Tensor | None = None) -> torch.Tensor:
         """(chosen,) ids → (chosen, width); of the whole catalogue, (items, width), where none are given."""
-        if items is None and self.text is not None and self.vectors is None:
-            blocks = torch.arange(self.count, device=self.trained.device).split(_ROWS)
-            return torch.cat([self._of(block) for block in blocks])
-        return self._of(items)
-
-    def _of(self, items: torch.Tensor | None) -> torch.Tensor:
-        parts = []
-        if self.adapter is not None:
-            parts.append(self.adapter(self._texts(items)))  # (chosen, text) → (chosen, width)
+        parts = [] if self.text is None else [self.text(items)]
         if self.ids is not None:
             parts.append(bounded(rows(self.ids.weight, items), self.id_norm) * rows(self.trained, items))
         if self.language is not None and self.languages is not None:
             parts.append(self.language(self.languages if items is None else self.languages[items]))
         return torch.stack(parts).sum(dim=0)
 
-    def _texts(self, items: torch.Tensor | None) -> torch.Tensor:
+
+class AdaptedText(nn.Module):
+    """Text vectors through an adapter. Those that are small enough are a buffer; larger ones stay on disk.
+
+    Args:
+        texts: The text vectors.
+        adapter: From their width to the model's.
+        gigabytes: What a buffer may take.
+    """
+
+    vectors: torch.Tensor | None
+
+    def __init__(self, texts: TextRows, adapter: nn.Module, gigabytes: float) -> None:
+        super().__init__()
+        self.texts, self.adapter = texts, adapter
+        vectors = torch.from_numpy(texts.all()) if texts.fits(gigabytes) else None
+        self.register_buffer("vectors", vectors, persistent=False)  # (items, text)
+
+    def forward(self, items: torch.Tensor | None) -> torch.Tensor:
+        """(chosen,) ids, or None for all → (chosen, width)."""
         if self.vectors is not None:
-            return rows(self.vectors, items)
-        assert self.text is not None and items is not None  # noqa: S101 - for the type checker
-        return torch.from_numpy(self.text.rows(items.cpu().numpy())).to(items.device)
+            return self.adapter(rows(self.vectors, items))
+        if items is not None:
+            return self.adapter(self._read(items))
+        blocks = torch.arange(len(self.texts.order), device=next(self.adapter.parameters()).device).split(_ROWS)
+        return torch.cat([self.adapter(self._read(block)) for block in blocks])
+
+    def _read(self, items: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(self.texts.rows(items.cpu().numpy())).to(items.device)
 
 
 def _language_codes(dataset: Any) -> torch.Tensor:
     languages = dataset.languages
     if languages is None or languages.items is None:
-        raise ConfigError("language_embedding needs a language column in the item file, and there is none")
+        raise ConfigError("language_embedding needs a language column in the user and item files, and there is none")
     return torch.from_numpy(np.asarray(languages.items))

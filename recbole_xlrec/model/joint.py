@@ -7,7 +7,8 @@ What a model's own loss gets besides, each part off by default:
   (van den Oord et al. 2018; across languages, Chi et al., NAACL 2021, "InfoXLM");
 * a classifier of the item's language whose gradient is reversed, so that item vectors tell less of it (Ganin et al.,
   JMLR 2016; across languages, Chen et al., TACL 2018);
-* the loss once more with item vectors moved a little in the direction that hurts most (Miyato et al., ICLR 2017, "FGM").
+* the loss once more with item vectors moved a little in the direction that hurts most (Miyato et al., ICLR 2017,
+  "FGM").
 
 Sampling by language is the trainer's (`bridge/balance`).
 """
@@ -15,7 +16,7 @@ Sampling by language is the trainer's (`bridge/balance`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.model.pairs import Pairs, consumed_pairs, edition_pairs
 
 #: From item ids (chosen,), or None for all, to item vectors (chosen, width).
-Encode = Callable[[Optional[torch.Tensor]], torch.Tensor]
+Encode = Callable[[torch.Tensor | None], torch.Tensor]
 #: From the item vectors of a batch (chosen, width) to the model's own loss.
 Recommend = Callable[[torch.Tensor], torch.Tensor]
 
@@ -96,7 +97,8 @@ class JointTraining(nn.Module):
         drawn = torch.randint(len(pairs), (min(self.batch, len(pairs)),), device=pairs.device)
         items = pairs[drawn].T.flatten()  # (2 · batch,)
         left, right = F.normalize(encode(items), dim=-1).chunk(2)  # (batch, width) each
-        return info_nce(left, right, *items.chunk(2), self.temperature)
+        left_ids, right_ids = items.chunk(2)
+        return info_nce(left, right, left_ids, right_ids, self.temperature)
 
 
 class ReversedGradient(torch.autograd.Function):

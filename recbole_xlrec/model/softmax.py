@@ -13,6 +13,7 @@ import math
 from typing import Any, NamedTuple
 
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from recbole_xlrec.errors import ConfigError
@@ -36,8 +37,11 @@ class Candidates(NamedTuple):
         return items if self.items is None else torch.searchsorted(self.items, items)
 
 
-class CatalogueSoftmax:
-    """The loss of ranking a target first in the catalogue.
+class CatalogueSoftmax(nn.Module):
+    """The loss of ranking a target first among the items that training knows.
+
+    An item without an interaction in the training data is no negative: nothing says that nobody wants it, and a model
+    that reads texts would learn not to recommend what reads like it.
 
     Args:
         loss: One of `LOSSES`; `auto` is `full` for up to `full_items` items and `sampled` beyond.
@@ -50,16 +54,25 @@ class CatalogueSoftmax:
         ConfigError: For an unknown loss, or more negatives than items.
     """
 
+    popularity: torch.Tensor
+    known: torch.Tensor
+    known_items: torch.Tensor
+
     def __init__(self, loss: str, counts: torch.Tensor, full_items: int, negatives: int, calibration: float) -> None:
+        super().__init__()
         if loss not in LOSSES:
             raise ConfigError(f"loss is one of {', '.join(LOSSES)}; found {loss!r}")
-        self.count, self.negatives = len(counts) - 1, negatives
+        counts = counts.index_fill(0, torch.zeros(1, dtype=torch.long), 0)
+        known = torch.nonzero(counts).flatten()  # (known,)
+        self.count, self.negatives = len(known), negatives
         self.loss = ("full" if self.count <= full_items else "sampled") if loss == "auto" else loss
         if self.loss != "full" and not 1 <= negatives < self.count:
-            raise ConfigError(f"negatives: {negatives}, from 1 to {self.count - 1}: the catalogue has {self.count} items")
+            raise ConfigError(f"negatives: {negatives}, from 1 to {self.count - 1}: training knows {self.count} items")
         if not 0 <= calibration <= 1:
             raise ConfigError(f"gbce_calibration: from 0 to 1, found {calibration}")
-        self.popularity = counts.double() / counts.sum().clamp(min=1)  # (items,)
+        popularity = counts.double() / counts.sum().clamp(min=1)  # (items,)
+        for name, values in (("popularity", popularity), ("known", counts > 0), ("known_items", known)):
+            self.register_buffer(name, values, persistent=False)
         self.power = gbce_power(negatives / self.count, calibration)
 
     @classmethod
@@ -69,14 +82,14 @@ class CatalogueSoftmax:
         return cls(config["loss"], torch.from_numpy(dataset.training_counts), *(config[key] for key in keys))
 
     def candidates(self, *used: torch.Tensor) -> Candidates:
-        """Chooses the items of a batch: those `used`, ids of any shape, and uniform ones; all where the loss is full."""
+        """Chooses the items of a batch: those `used`, ids of any shape, and known ones; all where the loss is full."""
         if self.loss == "full":
             return Candidates(None, None)
-        drawn = torch.randint(1, self.count + 1, (self.negatives,), device=used[0].device)
+        drawn = self.known_items[torch.randint(self.count, (self.negatives,), device=used[0].device)]
         items = torch.unique(torch.cat([drawn.new_zeros(1), drawn, *(part.flatten() for part in used)]))
         return Candidates(items, torch.searchsorted(items, drawn))
 
-    def __call__(
+    def forward(
         self,
         scores: torch.Tensor,
         targets: torch.Tensor,
@@ -87,15 +100,14 @@ class CatalogueSoftmax:
         """Mean loss.
 
         Args:
-            scores: (rows, chosen), of every candidate; those of the padding item, the first, are of no account.
+            scores: (rows, chosen), of every candidate; those of items that training does not know are of no account.
             targets: (rows,) places of the targets among the candidates.
             candidates: What `candidates` chose.
             draws: Interactions of the batch, by which its items became candidates.
             weights: (rows,) of each target; all alike where None.
         """
-        padding = torch.zeros_like(scores[:1])
-        padding[:, 0] = torch.finfo(scores.dtype).min / 2
-        scores = scores + padding
+        known = self.known if candidates.items is None else self.known[candidates.items]  # (chosen,)
+        scores = scores + torch.where(known, 0.0, torch.finfo(scores.dtype).min / 2).to(scores.dtype)
         if self.loss == "gbce":
             losses = self._gbce(scores, targets, candidates)
         else:
@@ -107,7 +119,6 @@ class CatalogueSoftmax:
     def _corrected(
         self, scores: torch.Tensor, targets: torch.Tensor, items: torch.Tensor, draws: torch.Tensor | int
     ) -> torch.Tensor:
-        self.popularity = self.popularity.to(items.device)
         uniform = 1 - (1 - 1 / self.count) ** self.negatives  # drawn with replacement
         chances = log_chances(self.popularity[items], draws, uniform).to(scores.dtype)  # (chosen,)
         own = targets[:, None]  # (rows, 1)

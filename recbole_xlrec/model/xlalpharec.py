@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from recbole.model.abstract_recommender import GeneralRecommender
 from recbole.utils import InputType
+from torch import nn
 from torch.nn import functional as F
 
 from recbole_xlrec.errors import ConfigError
@@ -31,8 +32,8 @@ class XLAlphaRec(InnerProduct, GeneralRecommender):
     """Graph convolution of projected text vectors over all languages' interactions."""
 
     input_type = InputType.POINTWISE
-    user_texts: torch.Tensor | None
-    item_texts: torch.Tensor | None
+    training_texts: torch.Tensor | None
+    query_texts: torch.Tensor | None
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
@@ -42,17 +43,27 @@ class XLAlphaRec(InnerProduct, GeneralRecommender):
             raise ConfigError(f"n_layers: 0 or more, found {config['n_layers']}")
         self.temperature = config["temperature"]
         self.items = Items(config, dataset, config["embedding_size"])
-        self.graph = LightConvolution(dataset.query_histories(), config["n_layers"])
+        self._set_graphs(dataset, config["n_layers"])
         self.joint = JointTraining(config, dataset, config["embedding_size"])
         self.softmax = CatalogueSoftmax.from_config(config, dataset)
         self.apply(initialise)
-        self._convolve_text(config["adapter"])
 
-    def _convolve_text(self, adapter: str) -> None:
-        once = adapter == "linear" and self.items.ids is None and self.items.language is None
-        texts = self.graph(self.items.vectors) if once and self.items.vectors is not None else (None, None)
-        for name, vectors in zip(("user_texts", "item_texts"), texts, strict=True):
-            self.register_buffer(name, vectors, persistent=False)  # (users, text), (items, text)
+    def _set_graphs(self, dataset: Any, layers: int) -> None:
+        """The graph of training, and that of scoring, which has the histories of users that training does not see."""
+        training = dataset.inter_matrix(form="csr")
+        training.data[:] = 1
+        same = dataset.query_events is dataset.inter_feat
+        self.training_graph = LightConvolution(training, layers)
+        self.query_graph = self.training_graph if same else LightConvolution(dataset.query_histories(), layers)
+        for name in ("training", "query"):
+            self.register_buffer(f"{name}_texts", self._convolved_texts(name), persistent=False)
+
+    def _convolved_texts(self, name: str) -> torch.Tensor | None:
+        """(users + items, text), where convolving before the projection comes to the same as after it."""
+        text = self.items.text
+        if text is None or text.vectors is None or self.items.ids is not None or self.items.language is not None:
+            return None
+        return torch.cat(getattr(self, f"{name}_graph")(text.vectors)) if isinstance(text.adapter, nn.Linear) else None
 
     def calculate_loss(self, interaction: Any) -> torch.Tensor:
         """Mean cross-entropy of the items consumed, and the losses of joint training."""
@@ -81,15 +92,15 @@ class XLAlphaRec(InnerProduct, GeneralRecommender):
 
     def _sides(self) -> tuple[Encode, Encode]:
         """What gives the convolved vectors of users and of items, by ids (chosen,) or, for None, of all."""
-        if self.user_texts is None:
-            users, items = self.once(self._convolved).split([self.n_users, self.n_items])
+        texts = self.training_texts if self.training else self.query_texts
+        table = self.once(self._convolved) if texts is None else texts
+        users, items = table.split([self.n_users, self.n_items])
+        if texts is None or self.items.text is None:
             return partial(rows, users), partial(rows, items)
-        adapter = self.items.adapter
-        return (
-            lambda ids: adapter(rows(self.user_texts, ids)),
-            lambda ids: adapter(rows(self.item_texts, ids)),
-        )
+        adapter = self.items.text.adapter
+        return lambda ids: adapter(rows(users, ids)), lambda ids: adapter(rows(items, ids))
 
     def _convolved(self) -> torch.Tensor:
         """(users + items, width)."""
-        return torch.cat(self.graph(self.items()))
+        graph = self.training_graph if self.training else self.query_graph
+        return torch.cat(graph(self.items()))

@@ -130,8 +130,6 @@ def _best_of(
         if excluded is not None:
             scores[excluded[number]] = -torch.inf
         better = scores > best.scores[:, -1:]  # strictly: of equal scores the earlier item, the one held, is first
-        if start == starts.start:  # nothing is held yet
-            better = _only_top(scores, better, k)
         row, column = better.nonzero(as_tuple=True)  # row by row, ids rising
         counts = row.bincount(minlength=len(queries))
         if counts.amax() > 2 * k:
@@ -144,15 +142,10 @@ def _best_of(
 
 
 def _only_top(scores: torch.Tensor, better: torch.Tensor, k: int) -> torch.Tensor:
-    """Of the marked scores (rows, block) the k best a row at most; of equal ones those that come first."""
+    """Of the marked scores (rows, block) the k best a row, and all that equal the last of them."""
     scores.masked_fill_(~better, -torch.inf)
-    last = scores.topk(min(k, scores.shape[1]), dim=1, sorted=False).values.amin(dim=1, keepdim=True)  # (rows, 1)
-    better = better & (scores >= last)
-    if bool((better.sum(dim=1) > k).any()):
-        equal = better & (scores == last)
-        room = k - (better & ~equal).sum(dim=1, keepdim=True)  # (rows, 1)
-        better &= ~equal | (equal.cumsum(dim=1, dtype=torch.int32) <= room)
-    return better
+    last = scores.topk(k, dim=1, sorted=False).values.amin(dim=1, keepdim=True)  # (rows, 1)
+    return better & (scores >= last)
 
 
 def _merged(

@@ -14,7 +14,6 @@ import json
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 from typing import Any
 
 SEEDS = (2020, 2021, 2022)

@@ -91,7 +91,7 @@ def test_shares_are_those_of_the_definition_and_rows_of_a_language_are_alike(alp
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=20), st.floats(0, 1), st.integers(0, 30))
 def test_what_is_drawn_is_there(codes: list[int], alpha: float, count: int) -> None:
-    drawn = balanced(np.array(codes), alpha, count, np.random.default_rng(0))
+    drawn = balanced(np.array(codes, dtype=np.int64), alpha, count, np.random.default_rng(0))
     assert len(drawn) == count
     assert set(drawn.tolist()) <= set(range(len(codes)))
 

@@ -213,6 +213,16 @@ def test_a_ray_that_breaks_on_import_stays_as_it_was(tmp_path: Path, monkeypatch
     monkeypatch.delitem(sys.modules, "ray")
 
 
+def test_autograd_is_not_slowed_down_by_the_import_of_recboles_models() -> None:
+    lines = [
+        "import recbole_xlrec.bridge, torch",
+        "from recbole.utils import get_model",
+        "get_model('SINE')",
+        "assert not torch.is_anomaly_enabled()",
+    ]
+    subprocess.run([sys.executable, "-W", "ignore", "-c", "\n".join(lines)], check=True)
+
+
 def test_other_modules_are_none_of_the_finders_business() -> None:
     assert compat._QuickStartFinder.find_spec("json") is None
     assert compat._QuickStartFinder.find_spec("recbole.quick_start") is None

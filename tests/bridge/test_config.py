@@ -11,7 +11,7 @@ from recbole.utils.argument_list import training_arguments
 
 from recbole_xlrec.bridge import registry
 from recbole_xlrec.bridge.config import XLConfig, known_keys, whole_eval_args
-from recbole_xlrec.bridge.registry import MODELS, OVERALL_YAML, PROPERTIES, model_yaml
+from recbole_xlrec.bridge.registry import JOINT_YAML, MODELS, OVERALL_YAML, PROPERTIES, model_yaml
 from recbole_xlrec.data.yaml_files import parse_value, read_yaml
 from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.launcher import parse
@@ -283,7 +283,7 @@ def test_a_config_file_in_another_encoding_is_refused_and_an_empty_one_is_fine()
 
 # --- every declared key is read, every read key is declared ---------------------------------------------------------
 
-_FILES = [OVERALL_YAML, *(model_yaml(name) for name in MODELS)]
+_FILES = [OVERALL_YAML, JOINT_YAML, *(model_yaml(name) for name in MODELS)]
 
 
 def _keys_in(source: str) -> tuple[set[str], set[str]]:

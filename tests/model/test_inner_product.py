@@ -168,12 +168,21 @@ CHANGES = [
 @torch.no_grad()
 def test_no_change_is_missed(change: Callable[[Tiny], None], model: Tiny) -> None:
     before = model.items_once().clone()
-    for _ in range(3):  # memory that has been given back is soon used again
+    for _ in range(3):
         change(model)
         found, expected = model.items_once(), model.items * model.scale
         assert found.dtype == expected.dtype
         torch.testing.assert_close(found, expected, rtol=0, atol=0)
     assert change is _precision or not torch.equal(model.items_once(), before)
+
+
+@torch.no_grad()
+def test_new_values_at_an_old_address_are_seen(model: Tiny) -> None:
+    """Memory that has been given back is soon used again."""
+    for value in range(30):
+        model.items.data = torch.zeros(1, 2)
+        model.items.data = torch.full((2**16, 2), float(value))
+        assert model.items_once()[0, 0] == value
 
 
 @torch.no_grad()
@@ -199,6 +208,8 @@ def test_a_copy_begins_with_nothing_kept(copied: Callable[[Tiny], Tiny], model: 
     _written(model)
     original = model.items_once()
     other = copied(model)
+    assert vars(model)["_kept"].results
+    assert not vars(other)["_kept"].results
     _written(other)
     torch.testing.assert_close(other.items_once(), 2 * original, rtol=0, atol=0)
     assert other.computed == 2

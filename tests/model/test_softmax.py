@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.model.softmax import CatalogueSoftmax, gbce_power, log_chances
 
-COUNTS = torch.tensor([0, 50, 30, 10, 5, 3, 1, 1, 0, 0, 0])  # the padding item, then ten
+COUNTS = torch.tensor([0, 50, 30, 10, 5, 3, 1, 1, 1, 1, 1])  # the padding item, then ten
 
 
 def _softmax(loss: str, negatives: int = 4, **changed: float) -> CatalogueSoftmax:
@@ -32,16 +32,33 @@ def test_the_full_loss_is_the_cross_entropy_over_all_items_but_padding() -> None
     torch.testing.assert_close(found, F.cross_entropy(scores[:, 1:], targets - 1))
 
 
+@pytest.mark.parametrize("loss", ["full", "sampled", "gbce"])
+def test_items_that_training_does_not_know_are_no_negatives(loss: str) -> None:
+    counts = COUNTS.clone()
+    counts[3] = 0
+    softmax = CatalogueSoftmax(loss, counts, 100, 7, 0.75)
+    for _ in range(10):
+        targets = torch.tensor([1, 2])
+        batch = softmax.candidates(targets, torch.tensor([3]))  # one that a history has, say
+        scores = torch.zeros(2, 11 if batch.items is None else len(batch.items), requires_grad=True)
+        softmax(scores, batch.places(targets), batch, 3).backward()
+        assert scores.grad is not None
+        assert not scores.grad[:, int(batch.places(torch.tensor(3)))].any()
+        assert scores.grad.any(dim=0).sum() > 2
+
+
 def test_candidates_are_the_items_used_and_as_many_others_as_asked_for() -> None:
     torch.manual_seed(0)
     used = torch.tensor([[3, 0], [7, 3]])
     softmax = _softmax("sampled", negatives=9)
     for _ in range(20):
         found = softmax.candidates(used)
-        assert found.items is not None and found.sampled is not None
+        assert found.items is not None
+        assert found.sampled is not None
         assert {0, 3, 7} <= set(found.items.tolist()) <= set(range(11))
         assert found.items.tolist() == sorted(set(found.items.tolist()))
-        assert len(found.sampled) == 9 and found.items[found.sampled].min() >= 1
+        assert len(found.sampled) == 9
+        assert found.items[found.sampled].min() >= 1
         assert found.items[found.places(used)].tolist() == used.tolist()
 
 
@@ -81,7 +98,8 @@ def test_gbce_is_bce_with_the_power_of_the_paper_and_leaves_the_target_out_of_th
     assert gbce_power(0.4, 0.0) == pytest.approx(1.0)
     assert gbce_power(0.4, 1.0) == pytest.approx(0.4)
     batch = softmax.candidates(torch.tensor([2]))
-    assert batch.items is not None and batch.sampled is not None
+    assert batch.items is not None
+    assert batch.sampled is not None
     scores = torch.randn(1, len(batch.items))
     place = batch.places(torch.tensor([2]))
     others = [float(scores[0, place]) for place in batch.sampled if int(batch.items[place]) != 2]
@@ -102,7 +120,7 @@ def test_weights_weigh_the_rows() -> None:
 @pytest.mark.parametrize(
     ("loss", "negatives", "t", "message"),
     [
-        ("sampled", 10, 0.5, "from 1 to 9: the catalogue has 10 items"),
+        ("sampled", 10, 0.5, "from 1 to 9: training knows 10 items"),
         ("gbce", 0, 0.5, "from 1 to 9"),
         ("bpr", 4, 0.5, "one of auto, full, sampled, gbce"),
         ("gbce", 4, 1.5, "gbce_calibration"),

@@ -44,7 +44,7 @@ def _cases(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @given(case=_cases())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_lists_are_those_of_a_plain_sort(case: dict[str, Any]) -> None:
     generator = torch.Generator().manual_seed(case["seed"])
     count, catalogue, width = case["sizes"]
@@ -74,10 +74,10 @@ def test_lists_are_those_of_a_plain_sort(case: dict[str, Any]) -> None:
 
 def test_lists_of_real_vectors_are_those_of_torch_topk() -> None:
     generator = torch.Generator().manual_seed(1)
-    queries, items = torch.randn(50, 16, generator=generator), torch.randn(3000, 16, generator=generator)
+    queries, items = torch.randn(30, 16, generator=generator), torch.randn(1000, 16, generator=generator)
     scores = queries @ items.T
     scores[:, 0] = -torch.inf
-    for block in (None, 7, 500, 5000):
+    for block in (None, 70, 500, 5000):
         found = top_items(queries, items, 20, block=block)
         torch.testing.assert_close(found.scores, scores.topk(20).values)
         assert torch.equal(found.ids, scores.topk(20).indices)
@@ -147,15 +147,14 @@ class _Largest(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("worst", ["random", "all equal", "rising"])
-@pytest.mark.parametrize("k", [10, 2000])
+@pytest.mark.parametrize("k", [10, 400])
 def test_memory_does_not_grow_with_queries_or_items(worst: str, k: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(topk, "CELLS", 2**14)
-    queries, items = torch.randn(300, 4), torch.randn(20_000, 4)  # as a matrix 24 MB
+    monkeypatch.setattr(topk, "CELLS", 2**12)
+    queries, items = torch.randn(64, 4), torch.randn(5_000, 4)  # as a matrix 1.3 MB
     if worst == "all equal":
         queries.zero_()
     if worst == "rising":
         queries[:], items = queries[:1], items[(items @ queries[0]).argsort()]
     with _Largest() as largest:
-        top_items(queries, items, k, languages=(torch.zeros(300), torch.zeros(20_000)))
-    output = 300 * k * 8
-    assert largest.bytes <= max(16 * 2**14, output)
+        top_items(queries, items, k, languages=(torch.zeros(64), torch.zeros(5_000)))
+    assert largest.bytes <= max(16 * 2**12, 64 * k * 8)  # or the ids that are returned
