@@ -131,7 +131,7 @@ class XLDatasetMixin(ProtocolMixin):
     @property
     def item_ids(self) -> NDArray[np.str_]:
         """(items,) item ids by internal id; the padding item first."""
-        return self.field2id_token[self.iid_field].astype(str)
+        return np.asarray(self.field2id_token[self.iid_field], dtype=str)  # no copy: RecBole has strings, as a rule
 
     @property
     def training_items(self) -> NDArray[np.int64]:

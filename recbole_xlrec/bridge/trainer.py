@@ -237,7 +237,7 @@ class RankingRecorder:
         languages = np.full(len(users), "")
         if dataset.languages is not None:
             languages = np.array(dataset.languages.names)[dataset.languages.users[users]]
-        user_ids = dataset.field2id_token[dataset.uid_field].astype(str)[users]
+        user_ids = dataset.field2id_token[dataset.uid_field][users].astype(str)
         target_ids = _padded(rows, dataset.item_ids[targets], len(users))
         return Ranking(user_ids, item_ids, scores, target_ids, languages)
 

@@ -106,23 +106,24 @@ class CatalogueSoftmax(nn.Module):
             draws: Interactions of the batch, by which its items became candidates.
             weights: (rows,) of each target; all alike where None.
         """
-        known = self.known if candidates.items is None else self.known[candidates.items]  # (chosen,)
-        scores = scores + torch.where(known, 0.0, torch.finfo(scores.dtype).min / 2).to(scores.dtype)
         if self.loss == "gbce":
             losses = self._gbce(scores, targets, candidates)
         else:
-            if candidates.items is not None:
-                scores = self._corrected(scores, targets, candidates.items, draws)
-            losses = F.cross_entropy(scores, targets, reduction="none")  # (rows,)
+            logits = self._logits(scores.float(), targets, candidates.items, draws)  # (rows, chosen)
+            losses = F.cross_entropy(logits, targets, reduction="none")  # (rows,)
         return losses.mean() if weights is None else (losses * weights).sum() / weights.sum().clamp(min=1e-9)
 
-    def _corrected(
-        self, scores: torch.Tensor, targets: torch.Tensor, items: torch.Tensor, draws: torch.Tensor | int
+    def _logits(
+        self, scores: torch.Tensor, targets: torch.Tensor, items: torch.Tensor | None, draws: torch.Tensor | int
     ) -> torch.Tensor:
+        known = self.known if items is None else self.known[items]  # (chosen,)
+        change = torch.where(known, 0.0, torch.finfo(scores.dtype).min / 2)  # (chosen,)
+        if items is None:
+            return scores + change
         uniform = 1 - (1 - 1 / self.count) ** self.negatives  # drawn with replacement
         chances = log_chances(self.popularity[items], draws, uniform).to(scores.dtype)  # (chosen,)
-        own = targets[:, None]  # (rows, 1)
-        return (scores - chances).scatter(1, own, scores.gather(1, own))
+        # In place, and no gather of the scores: each table of this size takes as long as their product does.
+        return (scores + (change - chances)).scatter_add_(1, targets[:, None], chances[targets][:, None])
 
     def _gbce(self, scores: torch.Tensor, targets: torch.Tensor, candidates: Candidates) -> torch.Tensor:
         own = targets[:, None]  # (rows, 1)

@@ -122,9 +122,10 @@ def catalogue_rows(
     if is_file_spec(options.encoder):
         path = file_path(options.encoder)
         ids, vectors = load_vectors(path)
-        ids, vectors = _without_filtered(folder / f"{name}.{ITEM}", ids, vectors, wanted)
         extra: Literal["error", "ignore"] = "ignore" if options.extra_vectors == "ignore" else "error"
-        return vectors, match_rows(wanted, ids, vectors, path, extra)
+        more = extra == "error" and len(ids) > len(wanted)
+        known = _filtered_too(folder / f"{name}.{ITEM}") if more else []
+        return vectors, match_rows(wanted, ids, vectors, path, extra, known)
     stored = encode_catalogue(folder, name, options, wanted, whole or options.encoder not in LEARNING, show_progress)
     return stored.matrix, match_rows(wanted, stored.ids, stored.matrix, stored.path, "ignore")
 
@@ -146,15 +147,9 @@ def encode_catalogue(
     return VectorStore(folder).encode(ids, texts, _encoder(options), None, show_progress=show_progress)
 
 
-def _without_filtered(
-    path: Path, ids: list[str], vectors: NDArray[Any], wanted: Sequence[str]
-) -> tuple[list[str], NDArray[Any]]:
-    """Drops the vectors of items that the item file knows and a filter took away: they are not superfluous."""
-    if not path.is_file():
-        return ids, vectors
-    filtered = set(read_atomic(path, [ITEM_ID])[ITEM_ID]) - set(wanted)
-    kept = [row for row, item in enumerate(ids) if item not in filtered]
-    return ([ids[row] for row in kept], vectors[kept]) if len(kept) < len(ids) else (ids, vectors)
+def _filtered_too(path: Path) -> list[str]:
+    """The items of the item file, those that a filter took away among them: their vectors are not superfluous."""
+    return read_atomic(path, [ITEM_ID])[ITEM_ID].tolist() if path.is_file() else []
 
 
 def with_missing(

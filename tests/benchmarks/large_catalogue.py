@@ -50,7 +50,8 @@ def main() -> None:
             f"own {step['RssAnon']:7,.0f} MB, mapped files {step['RssFile']:7,.0f} MB"
         )
     _judge("whole run", max(step["peak"] for step in steps.values()), TOTAL_MB)
-    beyond = {what: steps["ranking"][what] - found["before"][what] - found["vectors_mb"] for what in ("peak", "RssAnon")}
+    held = {what: megabytes + found["vectors_mb"] for what, megabytes in found["before"].items()}
+    beyond = {what: steps["ranking"][what] - held[what] for what in ("peak", "RssAnon")}
     _judge(f"ranking, beyond item vectors of {found['vectors_mb']:,.0f} MB", beyond["peak"], RANKING_MB)
     print(f"of which not mapped files: {beyond['RssAnon']:,.0f} MB")
 
@@ -78,7 +79,7 @@ def _write_dataset(folder: Path, items: int, users: int) -> None:
     frame = pd.DataFrame({"user_id": np.repeat(np.arange(users), LENGTH).astype(str)})
     frame = frame.assign(item_id=_ids(rng.permutation(items)[ranks]), timestamp=np.arange(len(ranks), dtype=float))
     write_atomic(folder / "large.inter", frame)
-    write_atomic(folder / "large.item", pd.DataFrame({"item_id": _ids(np.arange(items))}))
+    write_atomic(folder / "large.item", pd.DataFrame({"item_id": _ids(np.arange(items)), "language": "en"}))
 
 
 def _ids(items: np.ndarray) -> list[str]:
@@ -130,6 +131,7 @@ def child(folder: str, queries: int) -> None:
         from recbole_xlrec.bridge.trainer import xl_trainer
 
     settings = XLConfig("XLSASRec", "large", None, _settings(folder))
+    settings["run_folder"] = settings["checkpoint_dir"] = folder
     init_seed(settings["seed"], settings["reproducibility"])
     with watch("data"):
         train, _, test = data_preparation(settings, build_dataset(settings))
@@ -141,7 +143,8 @@ def child(folder: str, queries: int) -> None:
     loader, before = _first(test, queries, settings), resident()
     with watch("ranking"):
         ranking = trainer.evaluate_with_ranking(loader, K, load_best_model=False)[1]
-    if model.softmax.loss != "sampled" or model.items.text.vectors is not None or ranking.item_ids.shape != (queries, K):
+    meant = model.softmax.loss == "sampled" and model.items.text.vectors is None
+    if not meant or ranking.item_ids.shape != (queries, K):
         raise RuntimeError("this is not what was to be measured")
     vectors = 4 * model.items_once().numel() / 2**20
     print(json.dumps({"steps": watch.steps, "before": before, "vectors_mb": vectors, "batches": len(train)}))
@@ -150,8 +153,6 @@ def child(folder: str, queries: int) -> None:
 def _settings(folder: str) -> dict[str, Any]:
     return {
         "data_path": folder,
-        "run_folder": folder,
-        "checkpoint_dir": folder,
         "load_col": {"inter": ["user_id", "item_id", "timestamp"], "item": ["item_id"]},
         "eval_args": {"split": {"LS": "valid_and_test"}, "order": "TO", "group_by": None, "mode": "full"},
         "MAX_ITEM_LIST_LENGTH": 50,
@@ -159,6 +160,7 @@ def _settings(folder: str) -> dict[str, Any]:
         "epochs": 1,
         "encoder": f"file:{Path(folder, 'vectors')}",
         "id_embedding": False,
+        "text_memory_gb": 0.01,  # the default leaves those of 1 million items on disk, this those of a trial run too
         "metrics": ["NDCG"],
         "topk": [10],
         "valid_metric": "NDCG@10",

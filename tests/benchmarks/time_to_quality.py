@@ -19,7 +19,7 @@ from typing import Any
 SEEDS = (2020, 2021, 2022)
 SETTINGS: dict[str, dict[str, Any]] = {
     "SASRec": {"loss_type": "CE", "train_neg_sample_args": None},
-    "XLSASRec": {"adapter": "none", "stopping_step": 3},
+    "XLSASRec": {"adapter": "none"},
 }
 COMMON = {
     "MAX_ITEM_LIST_LENGTH": 50,

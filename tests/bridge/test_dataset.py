@@ -298,6 +298,20 @@ def test_superfluous_vectors_can_be_ignored_and_those_of_filtered_items_are_not_
     assert _dataset(write(), encoder=encoder, extra_vectors="ignore").text_vectors().shape == (4, 2)
 
 
+def test_vectors_of_a_folder_stay_on_disk_where_a_filter_took_items_away(
+    write: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "vectors"
+    folder.mkdir()
+    np.save(folder / "vectors.npy", np.array(list(GIVEN.values()), dtype=np.float16))
+    (folder / "ids.txt").write_text("".join(f"{item}\n" for item in GIVEN))
+    dataset = _dataset(write(), encoder=f"file:{folder}")
+    assert set(dataset.item_ids) == {"[PAD]", "a", "b", "c"}  # z is in the item file alone
+    texts = dataset.text_rows()
+    assert isinstance(texts.matrix, np.memmap)
+    assert texts.rows(np.array([dataset.token2id("item_id", "a")])).tolist() == [GIVEN["a"]]
+
+
 # --- vectors of an encoder -------------------------------------------------------------------------------------------
 
 

@@ -107,6 +107,12 @@ def test_every_disagreement_is_refused_with_file_count_and_names() -> None:
         assert "some/v.npz" in str(error.value)
 
 
+def test_vectors_of_known_ids_are_not_superfluous() -> None:
+    assert match_rows(["NA", "a"], IDS, VECTORS, "v", known=["007", "日本", "a"]).tolist() == [3, 0]
+    with pytest.raises(DataError, match="1 ids are not items of the dataset: '日本'"):
+        match_rows(["NA", "a"], IDS, VECTORS, "v", known=["007"])
+
+
 def test_a_broken_row_nobody_wants_is_no_error_and_unknown_modes_are() -> None:
     broken = VECTORS.copy()
     broken[1] = np.inf

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,6 +51,7 @@ def match_rows(
     vectors: NDArray[Any],
     where: str | Path,
     extra: Literal["error", "ignore"] = "error",
+    known: Collection[str] = (),
 ) -> NDArray[np.int64]:
     """Finds the vectors of the wanted ids, in their order: (len(ids_wanted),) rows.
 
@@ -59,21 +60,23 @@ def match_rows(
         ids: The id of every row of `vectors`.
         vectors: (len(ids), dim); read block by block, to check the rows.
         where: File or folder they came from, for messages.
-        extra: What to do about vectors of ids that are not wanted.
+        extra: What to do about vectors of ids that are neither wanted nor known.
+        known: Ids that may have vectors although nobody wants them.
 
     Raises:
-        DataError: Ids are missing, doubled or not wanted, rows are not finite, or counts are wrong.
+        DataError: Ids are missing, doubled or not known, rows are not finite, or counts are wrong.
         ConfigError: `extra` is not known.
     """
     if extra not in ("error", "ignore"):
         raise ConfigError(f"extra must be 'error' or 'ignore', found {extra!r}.")
     _check_shape(vectors, len(ids), where)
-    _refuse(where, "ids stand more than once", _doubled(ids), "Keep one row of each.")
     row_of = {item: row for row, item in enumerate(ids)}
+    doubled = _doubled(ids) if len(row_of) < len(ids) else []
+    _refuse(where, "ids stand more than once", doubled, "Keep one row of each.")
     missing = [item for item in ids_wanted if item not in row_of]
     _refuse(where, f"of {len(ids_wanted)} items have no vector", missing, "Encode them, or leave them out.")
-    if extra == "error":
-        known = set(ids_wanted)
+    if extra == "error" and len(ids) > len(ids_wanted):
+        known = {*ids_wanted, *known}
         unknown = [item for item in ids if item not in known]
         _refuse(
             where,
@@ -81,7 +84,7 @@ def match_rows(
             unknown,
             "Check the dataset, or ignore extra ids.",
         )
-    rows = np.fromiter((row_of[item] for item in ids_wanted), dtype=np.int64, count=len(ids_wanted))
+    rows = np.fromiter(map(row_of.__getitem__, ids_wanted), dtype=np.int64, count=len(ids_wanted))
     blocks = [vectors[start : start + _ROWS] for start in range(0, len(vectors), _ROWS)]
     finite = np.concatenate([np.zeros(0, dtype=bool), *(np.isfinite(block).all(axis=1) for block in blocks)])
     broken = [ids_wanted[int(place)] for place in np.flatnonzero(~finite[rows])]
@@ -102,7 +105,7 @@ def _refuse(where: str | Path, what: str, found: list[str], advice: str) -> None
 
 
 def _doubled(ids: Sequence[str]) -> list[str]:
-    return [item for item, count in Counter(ids).items() if count > 1] if len(set(ids)) < len(ids) else []
+    return [item for item, count in Counter(ids).items() if count > 1]
 
 
 def _read_npz(path: Path) -> tuple[list[str], NDArray[np.generic]]:
