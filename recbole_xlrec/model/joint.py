@@ -33,8 +33,6 @@ Encode = Callable[[torch.Tensor | None], torch.Tensor]
 #: From the item vectors of a batch (chosen, width) to the model's own loss.
 Recommend = Callable[[torch.Tensor], torch.Tensor]
 
-_STRENGTHS = ("align_works", "align_consumed", "adversarial_weight", "fgm_epsilon")
-
 
 class JointTraining(nn.Module):
     """The parts of the loss that know of languages.
@@ -53,12 +51,14 @@ class JointTraining(nn.Module):
 
     def __init__(self, config: Any, dataset: Any, width: int) -> None:
         super().__init__()
-        for name in _STRENGTHS:
-            if config[name] < 0:
-                raise ConfigError(f"{name}: 0 or more, found {config[name]}")
+        aligned = {"align_works": config["align_works"], "align_consumed": config["align_consumed"]}
         self.adversarial, self.epsilon = config["adversarial_weight"], config["fgm_epsilon"]
+        strengths = {**aligned, "adversarial_weight": self.adversarial, "fgm_epsilon": self.epsilon}
+        for name, strength in strengths.items():
+            if strength < 0:
+                raise ConfigError(f"{name}: 0 or more, found {strength}")
         self.batch, self.temperature = config["align_batch"], config["align_temperature"]
-        self.alignments = {name: config[name] for name in _PAIRS if config[name]}
+        self.alignments = {name: weight for name, weight in aligned.items() if weight}
         for name in self.alignments:
             self.register_buffer(name, torch.from_numpy(_PAIRS[name](dataset)), persistent=False)  # (pairs, 2)
         codes = torch.from_numpy(_item_languages(dataset, "adversarial_weight")) if self.adversarial else None

@@ -78,8 +78,9 @@ class CatalogueSoftmax(nn.Module):
     @classmethod
     def from_config(cls, config: Any, dataset: Any) -> CatalogueSoftmax:
         """Reads `loss`, `full_softmax_items`, `negatives`, `gbce_calibration`, and counts the training part's items."""
-        keys = ("full_softmax_items", "negatives", "gbce_calibration")
-        return cls(config["loss"], torch.from_numpy(dataset.training_counts), *(config[key] for key in keys))
+        counts = torch.from_numpy(dataset.training_counts)
+        sampling = (config["full_softmax_items"], config["negatives"], config["gbce_calibration"])
+        return cls(config["loss"], counts, *sampling)
 
     def candidates(self, *used: torch.Tensor) -> Candidates:
         """Chooses the items of a batch: those `used`, ids of any shape, and known ones; all where the loss is full."""
