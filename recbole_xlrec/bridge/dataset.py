@@ -112,11 +112,15 @@ class XLDatasetMixin(ProtocolMixin):
             return self.cold_limits()
         if self.config["candidates"] != "language":
             return None
-        index = self._needed_languages("candidates: language", of=(USER, ITEM))
+        index = self.needed_languages("candidates: language", of=(USER, ITEM))
         return index.users, index.items
 
-    def _needed_languages(self, key: str, of: tuple[str, ...] = (USER,)) -> Any:
-        """The language index, whose items have languages if `of` says so."""
+    def needed_languages(self, key: str, of: tuple[str, ...] = (USER,)) -> Any:
+        """The language index, whose items have languages if `of` says so.
+
+        Raises:
+            ConfigError: If a language column is lacking that `key` needs.
+        """
         index = self.languages
         lacking = [suffix for suffix in of if index is None or (suffix == ITEM and index.items is None)]
         if lacking:

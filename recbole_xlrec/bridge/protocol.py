@@ -60,7 +60,7 @@ class ProtocolMixin(_Base):
         items = np.arange(1, self.item_num)
         if self.config["protocol"] != "single":
             return items
-        index = self._needed_languages("protocol: single")
+        index = self.needed_languages("protocol: single")
         if index.items is None:
             return items
         (language,) = protocol_languages(self.config)
@@ -76,9 +76,13 @@ class ProtocolMixin(_Base):
 
     def query_histories(self) -> sp.csr_matrix:
         """(users, items) of zeros and ones: what a query's user has met, whether training sees that user or not."""
-        histories = self.copy(self.query_events).inter_matrix("csr")
-        histories.data[:] = 1
-        return histories
+        return self.copy(self.query_events).histories()
+
+    def histories(self) -> sp.csr_matrix:
+        """(users, items) of zeros and ones, one event or many: what users have met in this part."""
+        met = self.inter_matrix("csr")
+        met.data[:] = 1
+        return met
 
     # --- splitting ---------------------------------------------------------------------------------------------
 

@@ -108,13 +108,13 @@ def _cold_item(dataset: Any) -> Plan:
 
 def _users(dataset: Any) -> Mask:
     """(users,) true for those in a language of the protocol."""
-    index = dataset._needed_languages(f"protocol: {dataset.config['protocol']}")
+    index = dataset.needed_languages(f"protocol: {dataset.config['protocol']}")
     return np.isin(index.users, [index.code(language) for language in protocol_languages(dataset.config)])
 
 
 def _items(dataset: Any) -> Mask:
     """(items,) true for those in a language of the protocol."""
-    index = dataset._needed_languages("protocol_by: items", of=(USER, ITEM))
+    index = dataset.needed_languages("protocol_by: items", of=(USER, ITEM))
     return np.isin(index.items, [index.code(language) for language in protocol_languages(dataset.config)])
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
+from recbole_xlrec.data.columns import ITEM, USER
 from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.model.adapters import ADAPTERS, make_adapter
 from recbole_xlrec.model.layers import bounded, rows
@@ -49,7 +49,9 @@ class Items(nn.Module):
         self.ids = nn.Embedding(dataset.item_num, width, padding_idx=0) if config["id_embedding"] else None
         trained = torch.from_numpy(dataset.training_counts > 0).float()[:, None]
         self.register_buffer("trained", trained, persistent=False)  # (items, 1)
-        codes = _language_codes(dataset) if config["language_embedding"] else None
+        codes = None
+        if config["language_embedding"]:
+            codes = torch.from_numpy(dataset.needed_languages("language_embedding", of=(USER, ITEM)).items)
         self.register_buffer("languages", codes, persistent=False)  # (items,)
         self.language = nn.Embedding(int(codes.max()) + 1, width) if codes is not None else None
 
@@ -91,10 +93,3 @@ class AdaptedText(nn.Module):
 
     def _read(self, items: torch.Tensor) -> torch.Tensor:
         return torch.from_numpy(self.texts.rows(items.cpu().numpy())).to(items.device)
-
-
-def _language_codes(dataset: Any) -> torch.Tensor:
-    languages = dataset.languages
-    if languages is None or languages.items is None:
-        raise ConfigError("language_embedding needs a language column in the user and item files, and there is none")
-    return torch.from_numpy(np.asarray(languages.items))

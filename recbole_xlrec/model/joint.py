@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
-from recbole_xlrec.data.columns import WORK_ID
+from recbole_xlrec.data.columns import ITEM, USER, WORK_ID
 from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.model.pairs import Pairs, consumed_pairs, edition_pairs
 
@@ -152,10 +152,7 @@ def info_nce(
 
 
 def _item_languages(dataset: Any, key: str) -> NDArray[np.int64]:
-    languages = dataset.languages
-    if languages is None or languages.items is None:
-        raise ConfigError(f"{key} needs a language column in the user and item files, and there is none")
-    return np.asarray(languages.items)
+    return dataset.needed_languages(key, of=(USER, ITEM)).items
 
 
 def _editions(dataset: Any) -> Pairs:
@@ -166,9 +163,7 @@ def _editions(dataset: Any) -> Pairs:
 
 def _co_consumed(dataset: Any) -> Pairs:
     languages = _item_languages(dataset, "align_consumed")
-    histories = dataset.inter_matrix(form="csr")  # (users, items)
-    histories.data[:] = 1
-    pairs = consumed_pairs(histories, languages)
+    pairs = consumed_pairs(dataset.histories(), languages)
     return _some(pairs, "align_consumed", "no two items of different languages share two users in training")
 
 
@@ -185,9 +180,7 @@ def _row_weights(chosen: Mapping[str, float] | None, dataset: Any) -> tuple[torc
     """(users,) or (items,) weights, and whether they are the users'."""
     if not chosen:
         return None, True
-    index = dataset.languages
-    if index is None:
-        raise ConfigError("language_weights needs a language column in the user file, and there is none")
+    index = dataset.needed_languages("language_weights")
     weights = np.ones(len(index.names), dtype=np.float32)
     for tag, weight in chosen.items():
         if not weight > 0:

@@ -50,10 +50,8 @@ class XLAlphaRec(InnerProduct, GeneralRecommender):
 
     def _set_graphs(self, dataset: Any, layers: int) -> None:
         """The graph of training, and that of scoring, which has the histories of users that training does not see."""
-        training = dataset.inter_matrix(form="csr")
-        training.data[:] = 1
         same = dataset.query_events is dataset.inter_feat
-        self.training_graph = LightConvolution(training, layers)
+        self.training_graph = LightConvolution(dataset.histories(), layers)
         self.query_graph = self.training_graph if same else LightConvolution(dataset.query_histories(), layers)
         for name in ("training", "query"):
             self.register_buffer(f"{name}_texts", self._convolved_texts(name), persistent=False)

@@ -61,8 +61,7 @@ class XLEASE(GeneralRecommender):
         dtype = _dtype(config["precision"])
         items = dataset.visible_items  # (active,) internal ids that training may see
         check_memory(len(items), dtype, config["max_memory_gb"])
-        histories = dataset.inter_matrix(form="csr")[:, items].astype(dtype)  # (users, active)
-        histories.data[:] = 1  # one event or many: the history is a set
+        histories = dataset.histories()[:, items].astype(dtype)  # (users, active)
         self.histories = dataset.query_histories()[:, items].astype(dtype)  # of users that training has not seen, too
         gram: Matrix = np.zeros((len(items), len(items)), dtype=dtype)  # (active, active)
         rows = _text_rows(config, dataset, items)
