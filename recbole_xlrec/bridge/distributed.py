@@ -19,6 +19,7 @@ from recbole.trainer import trainer as recbole_trainer
 from torch.multiprocessing import ProcessRaisedException
 from torch.nn.parallel import DistributedDataParallel
 
+from recbole_xlrec.bridge.hidden_targets import query_rows
 from recbole_xlrec.bridge.retrieval import RetrievalCollector
 from recbole_xlrec.data.yaml_files import read_yaml
 from recbole_xlrec.errors import ConfigError, XLRecError
@@ -163,10 +164,10 @@ def share_queries(loader: Any, settings: Any) -> None:
     Raises:
         ConfigError: If there are fewer queries than processes.
     """
-    world, rank, queries = settings["world_size"], global_rank(settings), loader.sample_size
-    if queries < world:
-        raise ConfigError(f"{queries} queries cannot be shared by {world} processes; take a lower --nproc")
-    loader.batch_sampler.sampler = range(rank * queries // world, (rank + 1) * queries // world)
+    world, rank, queries = settings["world_size"], global_rank(settings), query_rows(loader)
+    if len(queries) < world:
+        raise ConfigError(f"{len(queries)} queries cannot be shared by {world} processes; take a lower --nproc")
+    loader.batch_sampler.sampler = queries[rank * len(queries) // world : (rank + 1) * len(queries) // world]
 
 
 class GatheringCollector(RetrievalCollector):

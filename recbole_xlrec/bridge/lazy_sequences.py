@@ -69,10 +69,24 @@ class LazySequencesMixin(_Base):
         if self.hidden_items is None:
             return self.inter_feat
         hidden = self.hidden_items[self.inter_feat[self.iid_field].numpy()]  # (interactions,)
-        found = among_visible(self.inter_feat[self.uid_field].numpy(), hidden, self.max_item_list_len)
-        logger.info("%d interactions of hidden items without a history left out", hidden.sum() - len(found[0]))
-        self._aside = self._rows(self.inter_feat, *found)
+        self._aside = self.inter_feat[hidden]
         return self.inter_feat[~hidden]
+
+    def hidden_rows(self, *later: Any) -> Interaction:
+        """The interactions of hidden items, each with all that its user had met in training for a history.
+
+        Args:
+            *later: The parts after training, whose targets, and what follows them, no history holds.
+        """
+        users, everyone = self._flat[self.uid_field].numpy(), np.arange(self.user_num)
+        begins, ends = np.searchsorted(users, everyone), np.searchsorted(users, everyone, side="right")  # (users,)
+        for part in later:
+            np.minimum.at(ends, part.inter_feat[self.uid_field].numpy(), part.inter_feat[PLACE].numpy())
+        asked = self._aside[self.uid_field].numpy()  # (interactions,)
+        lengths = np.minimum(ends - begins, self.max_item_list_len)[asked]
+        known = np.flatnonzero(lengths)
+        logger.info("%d interactions of hidden items without a history left out", len(asked) - len(known))
+        return self._rows(self._aside, known, ends[asked[known]], lengths[known])
 
     def _rows(self, events: Any, index: Any, places: NDArray[np.int64], lengths: NDArray[np.int64]) -> Interaction:
         columns = {name: values[torch.from_numpy(index)] for name, values in events.interaction.items()}
@@ -147,31 +161,6 @@ def histories(users: NDArray[np.int64], longest: int) -> tuple[NDArray[np.int64]
     before = places - np.maximum.accumulate(np.where(begins, places, 0))  # (interactions,)
     targets = np.flatnonzero(before)
     return targets, np.minimum(before[targets], longest)
-
-
-def among_visible(
-    users: NDArray[np.int64], hidden: NDArray[np.bool_], longest: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Finds the place of each hidden interaction among the visible ones of its user, where any come before it.
-
-    Args:
-        users: (interactions,) user of each, sorted.
-        hidden: (interactions,).
-        longest: Longest history.
-
-    Returns:
-        (targets,) places among all; (targets,) places among the visible ones, before which the history lies; (targets,)
-        its length, from 1 to `longest`.
-
-    Example:
-        >>> hidden = np.array([True, False, False, True, False, True])
-        >>> [part.tolist() for part in among_visible(np.array([4, 4, 4, 4, 9, 9]), hidden, 5)]
-        [[3, 5], [2, 3], [2, 1]]
-    """
-    before: NDArray[np.int64] = np.cumsum(~hidden) - ~hidden  # (interactions,) visible ones before each
-    mine: NDArray[np.int64] = before - before[np.searchsorted(users, users)]  # (interactions,) those of the same user
-    targets = np.flatnonzero(hidden & (mine > 0))
-    return targets, before[targets], np.minimum(mine[targets], longest)
 
 
 def cut(values: torch.Tensor, places: torch.Tensor, lengths: torch.Tensor, width: int) -> torch.Tensor:

@@ -1,7 +1,8 @@
 """What each part of a split may hold, for any RecBole dataset: the protocols.
 
 RecBole splits; then hidden users leave training and validation. Hidden items leave before RecBole splits, so that no
-history and no left-out target holds one, and become the test part afterwards.
+history and no left-out target holds one, and become the test part afterwards: one query a user, whose history is what
+training holds and whose targets are all the hidden items that the user met, for general and sequential models alike.
 """
 
 from __future__ import annotations
@@ -132,7 +133,9 @@ class ProtocolMixin(_Base):
     def _with_hidden(self, parts: list[Any]) -> list[Any]:
         train, valid, test = parts
         rows = self._aside
-        if not isinstance(self, SequentialDataset):
+        if isinstance(self, SequentialDataset):
+            rows = self.hidden_rows(valid, test)
+        else:
             known = np.isin(rows[self.uid_field].numpy(), train.inter_feat[self.uid_field].numpy())
             logger.info("protocol: %s: %d interactions of users without a history left out", self._name, (~known).sum())
             rows = rows[known]

@@ -14,14 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from recbole.data.dataloader import FullSortEvalDataLoader
 from recbole.trainer import trainer as recbole_trainer
 from recbole.utils import EvaluatorType
 from torch.utils.tensorboard import SummaryWriter
 
+from recbole_xlrec.bridge.averaging import WeightAverage
 from recbole_xlrec.bridge.balance import redraw_rows
 from recbole_xlrec.bridge.distributed import GatheringCollector, is_main, share_queries, wrapping
+from recbole_xlrec.bridge.hidden_targets import hidden_targets, with_targets
 from recbole_xlrec.bridge.met_items import mask_met
 from recbole_xlrec.bridge.retrieval import RetrievalCollector, lists_suffice, queries_at_once, retrieve
 from recbole_xlrec.errors import ConfigError
@@ -53,6 +56,7 @@ class XLTrainerMixin(_Base):
     history_path: Path | None = None
     recorder: RankingRecorder | None = None
     _limits: tuple[torch.Tensor, torch.Tensor] | None = None
+    _targets: sp.csr_matrix | None = None
     _by_lists = False
     _epoch: dict[str, Any] | None = None
 
@@ -60,6 +64,8 @@ class XLTrainerMixin(_Base):
         with _tensorboard_in(config["run_folder"], is_main(config)), wrapping(config):
             super().__init__(config, model)
         self.eval_collector = (RetrievalCollector if config["single_spec"] else GatheringCollector)(config)
+        decay = config["weight_average"]
+        self._average = WeightAverage(decay, model.parameters()) if decay and hasattr(self, "optimizer") else None
 
     # --- history -----------------------------------------------------------------------------------------------
 
@@ -73,7 +79,12 @@ class XLTrainerMixin(_Base):
         self._write_epoch()
         redraw_rows(train_data, self.config, epoch_idx)
         started, cpu = time.perf_counter(), time.process_time()
+        if self._average is not None:
+            self._average.follow(self.optimizer)
+            self._average.hide()
         loss = super()._train_epoch(train_data, epoch_idx, *args, **kwargs)
+        if self._average is not None:
+            self._average.show()
         total = sum(loss) if isinstance(loss, tuple) else loss
         seconds = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu}
         self._epoch = {"epoch": epoch_idx, "loss": total, **seconds, "valid": None}
@@ -101,6 +112,7 @@ class XLTrainerMixin(_Base):
         """
         self._limits = self._candidate_limits(eval_data)
         mask_met(eval_data)
+        self._targets = hidden_targets(eval_data)
         if eval_data and not self.config["single_spec"]:
             share_queries(eval_data, self.config)
         full = isinstance(eval_data, FullSortEvalDataLoader)
@@ -143,6 +155,8 @@ class XLTrainerMixin(_Base):
         return users, items
 
     def _full_sort_batch_eval(self, batched_data: Any) -> Any:
+        if self._targets is not None:
+            batched_data = with_targets(batched_data, self._targets, self.config["USER_ID_FIELD"])
         if self._by_lists:
             return self._batch_by_lists(*batched_data)
         interaction, scores, positive_u, positive_i = super()._full_sort_batch_eval(batched_data)

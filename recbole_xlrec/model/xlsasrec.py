@@ -4,7 +4,7 @@ SASRec (Kang and McAuley, ICDM 2018) with what later work found to matter: softm
 (Klenitskiy and Vasilev, RecSys 2023, "Turning Dross Into Gold Loss"), item vectors from a frozen text encoder through
 an adapter (Hou et al., KDD 2022, "UniSRec"), a trainable offset of bounded length beside them, and cosine scores with a
 temperature. Where we differ: windows count every target once (`bridge/windows`), pre-norm blocks on PyTorch's
-`scaled_dot_product_attention`, the losses of `joint`, which know of languages.
+`scaled_dot_product_attention`, the losses of `joint`, which know of languages, `unseen` items.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from recbole_xlrec.model.items import Items
 from recbole_xlrec.model.joint import JointTraining
 from recbole_xlrec.model.layers import CausalBlock, initialise, rows
 from recbole_xlrec.model.softmax import CatalogueSoftmax
+from recbole_xlrec.model.unseen import UnseenItems
 
 
 class XLSASRec(InnerProduct, SequentialRecommender):
@@ -43,6 +44,7 @@ class XLSASRec(InnerProduct, SequentialRecommender):
         self.positions = nn.Embedding(self.max_seq_length, width)
         self.blocks = nn.ModuleList(CausalBlock(width, heads, 4 * width, dropout) for _ in range(config["n_layers"]))
         self.norm = nn.LayerNorm(width)
+        self.unseen = UnseenItems.of(config, self.items)
         self.joint = JointTraining(config, dataset, width)
         self.softmax = CatalogueSoftmax.from_config(config, dataset)
         self.apply(initialise)
@@ -65,14 +67,18 @@ class XLSASRec(InnerProduct, SequentialRecommender):
         return self.joint(recommend, self.items(batch.items), self.items, batch.items)
 
     def item_vectors(self) -> torch.Tensor:
-        """(items, width), of length 1."""
-        return F.normalize(self.items(), dim=-1)
+        """(items, width), of length 1, and for unseen items their text beside it."""
+        vectors = F.normalize(self.items(), dim=-1)
+        return vectors if self.unseen is None else torch.cat([vectors, self.unseen.item_part()], dim=-1)
 
     def query_vectors(self, interaction: Any) -> torch.Tensor:
-        """(batch, width): the state after the last item of each history."""
+        """(batch, width): the state after the last item of each history, and the history's text for unseen items."""
         sequences, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
         states = self._states(*self._known(sequences))  # (batch, seq, width)
-        return self._queries(self.gather_indexes(states, lengths - 1))
+        queries = self._queries(self.gather_indexes(states, lengths - 1))
+        if self.unseen is None:
+            return queries
+        return torch.cat([queries, self.unseen.query_part(sequences) / self.temperature], dim=-1)
 
     def _known(self, sequences: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(batch, seq) ids → places, and vectors of the items that occur there."""

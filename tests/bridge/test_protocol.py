@@ -18,7 +18,6 @@ from recbole.data.dataset import Dataset, SequentialDataset
 
 from recbole_xlrec.bridge.config import XLConfig
 from recbole_xlrec.bridge.experiment import build_dataset, run
-from recbole_xlrec.bridge.lazy_sequences import among_visible
 from recbole_xlrec.bridge.protocol_keys import PROTOCOLS
 from recbole_xlrec.bridge.protocol_plan import _PLANS, draw
 from recbole_xlrec.bridge.registry import MODELS
@@ -139,11 +138,10 @@ def _expected(
         if user in trained:
             parts[0] |= set(rows[:train])
             parts[1] |= set(rows[train : train + valid])
-        if hidden and (sequential or train):
-            for place, item in enumerate(items):
-                before = tuple(other for other in items[:place] if other not in hidden)[-LONGEST:]
-                if item in hidden and (before or not sequential):
-                    parts[2].add((user, item, before if sequential else ()))
+        if hidden and visible and (sequential or train):
+            kept = len(visible) - valid - test
+            history = tuple(visible[max(0, kept - LONGEST) : kept]) if sequential else ()
+            parts[2] |= {(user, item, history) for item in items if item in hidden}
         elif not hidden and user in tested:
             parts[2] |= set(rows[train + valid :])
     return parts
@@ -319,23 +317,6 @@ def test_a_draw_is_nested_and_does_not_depend_on_numbers(tokens: list[str], seed
     assert turned[draw(ids, turned, len(ids), seed)].tolist() == found[-1]
 
 
-@given(st.lists(st.lists(st.booleans(), min_size=1, max_size=6), max_size=5), st.integers(1, 4))
-def test_hidden_interactions_come_after_the_visible_ones_before_them(hidden: list[list[bool]], longest: int) -> None:
-    users = np.repeat(np.arange(len(hidden)), [len(line) for line in hidden])
-    flags = np.array([flag for line in hidden for flag in line], dtype=bool)
-    visible = [place for place in range(len(flags)) if not flags[place]]
-    expected = []
-    for row in np.flatnonzero(flags):
-        history = [place for place in visible if place < row and users[place] == users[row]]
-        if history:
-            expected.append((row, history[-longest:]))
-    rows, places, lengths = among_visible(users, flags, longest)
-    assert rows.tolist() == [row for row, _ in expected]
-    assert [visible[place - size : place] for place, size in zip(places, lengths, strict=True)] == [
-        history for _, history in expected
-    ]
-
-
 # --- what a scorer knows ---------------------------------------------------------------------------------------------
 
 
@@ -426,6 +407,25 @@ def test_cold_candidates_are_the_hidden_items_in_test_and_all_in_validation(
     whole = run(model, "tiny", None, config)
     assert whole.metrics["valid"] == cold.metrics["valid"]
     assert whole.metrics["test"]["ndcg@5"] < cold.metrics["test"]["ndcg@5"]
+
+
+@pytest.mark.parametrize("candidates", ["all", "cold"])
+def test_general_and_sequential_models_answer_the_same_queries_about_hidden_items(
+    candidates: str, data: Path, tmp_path: Path
+) -> None:
+    def asked(model: str) -> dict[str, set[str]]:
+        keys = {**CASES["items"][0], "candidates": candidates, "run_path": str(tmp_path)}
+        ranking = load_ranking(run(model, "tiny", None, _config(data, model, **keys)).folder / "ranking.npz")
+        assert len(set(ranking.query_ids)) == len(ranking.query_ids)
+        return {user: set(line) - {""} for user, line in zip(ranking.query_ids, ranking.target_ids, strict=True)}
+
+    expected: dict[str, set[str]] = {}
+    for user, item, _ in _expected(False, LS, CASES["items"][1], ALL, set())[2]:
+        expected.setdefault(user, set()).add(item)
+    assert max(map(len, expected.values())) > 1
+    assert asked("XLProfile") == expected
+    assert asked("SASRec") == asked("XLSASRec")
+    assert {user: items for user, items in asked("SASRec").items() if user in expected} == expected
 
 
 # --- what is refused -------------------------------------------------------------------------------------------------
