@@ -18,6 +18,7 @@ from recbole.data.dataset import SequentialDataset
 from recbole.data.dataset import dataset as recbole_dataset
 from recbole.utils import FeatureSource
 
+from recbole_xlrec.bridge.bilingual import Bilingual, bilingual
 from recbole_xlrec.bridge.lazy_sequences import LazySequencesMixin
 from recbole_xlrec.bridge.protocol import ProtocolMixin
 from recbole_xlrec.data.atomic import read_atomic, read_header
@@ -29,7 +30,8 @@ from recbole_xlrec.data.tables import duplicate_check, require_columns
 from recbole_xlrec.errors import ConfigError, DataError, sample
 from recbole_xlrec.text.aligned import Reordered, TextRows
 from recbole_xlrec.text.catalogue import EncoderOptions, catalogue_rows, catalogue_texts, with_missing
-from recbole_xlrec.text.whitening import fit_whitening
+from recbole_xlrec.text.language_whitening import fit_by_language
+from recbole_xlrec.text.whitening import Whitening, fit_whitening
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +52,9 @@ def xl_dataset(base: type) -> type:
 class XLDatasetMixin(ProtocolMixin):
     """See `xl_dataset`. Everything is computed on first use, and shared by the parts of a split."""
 
+    dataset_path: str
+    _bilingual: Bilingual | None = None
+
     def __init__(self, config: Any) -> None:
         self._shared: dict[Any, Any] = {}  # copied by reference into the train, validation and test parts
         self.encode_seconds = {"encode": 0.0}
@@ -57,7 +62,7 @@ class XLDatasetMixin(ProtocolMixin):
 
     @property
     def folder(self) -> Path:
-        """The dataset's folder."""
+        """The dataset's folder; under protocol bilingual that of its editions."""
         return Path(self.dataset_path)
 
     # --- reading -----------------------------------------------------------------------------------------------
@@ -68,7 +73,15 @@ class XLDatasetMixin(ProtocolMixin):
         there = f"{parent} holds {sample(names, limit=12)}" if names else f"there is no dataset in {parent}"
         raise DataError(f"no dataset folder {self.folder}: {there}.{did_you_mean(self.folder.name, names)}")
 
+    def _load_data(self, token: str, dataset_path: str) -> None:
+        if self.config["protocol"] == "bilingual" and self.folder.exists():
+            self._bilingual = bilingual(self.config)
+            self.dataset_path = str(self._bilingual.folder)
+        super()._load_data(token, self.dataset_path)
+
     def _load_inter_feat(self, token: str, dataset_path: str) -> None:
+        if self._bilingual is not None:
+            dataset_path = str(self._bilingual.inter_folder)
         for part in self.benchmark_filename_list or [None]:
             path = Path(dataset_path, f"{token}.{part}.{INTER}" if part else f"{token}.{INTER}")
             wanted = [self.uid_field, self.iid_field]
@@ -186,8 +199,18 @@ class XLDatasetMixin(ProtocolMixin):
         part's own items only, so that no other part leaks into it.
         """
         matrix, order = self._stored_vectors()
-        training = order[self.training_items]
-        return TextRows(matrix, order, fit_whitening(Reordered(matrix, training), self.config["whitening"]))
+        kind, by = self.config["whitening"], self.config["whitening_by"]
+        numbers = {"dimension": self.config["whitening_dimension"], "groups": self.config["whitening_groups"]}
+
+        def fit(items: NDArray[np.int64]) -> Whitening:
+            return fit_whitening(Reordered(matrix, order[items]), kind, **numbers)
+
+        if by not in ("all", "language"):
+            raise ConfigError(f"whitening_by is one of all, language; found {by!r}")
+        if by == "all" or kind == "none":
+            return TextRows(matrix, order, fit(self.training_items))
+        index = self.needed_languages("whitening_by: language", of=(ITEM,))
+        return TextRows(matrix, order, fit_by_language(self.training_items, index.items, fit, index.names))
 
     def _stored_vectors(self) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """(stored, width) vectors; (items,) the row of each item, -1 where it has none."""

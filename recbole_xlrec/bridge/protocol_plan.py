@@ -124,4 +124,5 @@ _PLANS: dict[str, Callable[[Any], Plan]] = {
     "zero_shot": _zero_shot,
     "few_shot": _few_shot,
     "cold_item": _cold_item,
+    "bilingual": lambda dataset: Plan(),  # keeps nothing out; the dataset is another: `bilingual`
 }

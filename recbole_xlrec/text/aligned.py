@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recbole_xlrec.text.language_whitening import LanguageWhitening
 from recbole_xlrec.text.whitening import Whitening
 
 
@@ -18,17 +19,17 @@ class TextRows:
     Attributes:
         matrix: (stored, width), of any float type; may be memory-mapped.
         order: (items,) row of each item in `matrix`; -1 for one without text, whose vector is zero.
-        whitening: Applied to what is read.
+        whitening: Applied to what is read; one for all items, or one a language.
     """
 
     matrix: NDArray[Any]
     order: NDArray[np.int64]
-    whitening: Whitening
+    whitening: Whitening | LanguageWhitening
 
     @property
     def width(self) -> int:
         """Width of the vectors."""
-        return int(self.matrix.shape[1])
+        return self.whitening.width
 
     def fits(self, gigabytes: float) -> bool:
         """Says whether all of them, as float32, take no more than that."""
@@ -37,7 +38,9 @@ class TextRows:
     def rows(self, items: NDArray[np.int64]) -> NDArray[np.float32]:
         """(chosen,) internal ids → (chosen, width)."""
         found = raw_rows(self.matrix, self.order[items])
-        return found if self.whitening.map is None and not self.whitening.mean.any() else self.whitening.apply(found)
+        if isinstance(self.whitening, LanguageWhitening):
+            return self.whitening.apply(found, items)
+        return found if self.whitening.changes_nothing else self.whitening.apply(found)
 
     def all(self) -> NDArray[np.float32]:
         """(items, width)."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,12 @@ from recbole_xlrec.data.atomic import read_atomic, read_header
 from recbole_xlrec.data.columns import ITEM, ITEM_ID, LANGUAGE, TEXT
 from recbole_xlrec.data.tables import duplicate_check
 from recbole_xlrec.data.text_table import primary_texts, read_text_table
-from recbole_xlrec.errors import DataError, sample
+from recbole_xlrec.errors import ConfigError, DataError, sample
+from recbole_xlrec.text.encoders.aligned import with_language
 from recbole_xlrec.text.encoders.file import load_vectors, match_rows
-from recbole_xlrec.text.encoders.registry import file_path, is_file_spec, make_encoder
+from recbole_xlrec.text.encoders.registry import file_path, is_file_spec
+from recbole_xlrec.text.encoders.versions import join_versions
+from recbole_xlrec.text.options import EncoderOptions, Template, catalogue_encoder
 from recbole_xlrec.text.store import VectorStore
 from recbole_xlrec.text.template import render
 from recbole_xlrec.text.vectors import Vectors
@@ -27,28 +30,9 @@ logger = logging.getLogger(__name__)
 #: Encoders that learn from the very texts they encode, so that every text has a part in every vector.
 LEARNING = ("ngram",)
 
-Template = str | Mapping[str, str] | None
-
-
-class EncoderOptions(NamedTuple):
-    """What the configuration says of the encoder; the names are those of the keys."""
-
-    encoder: str
-    encoder_dimension: int
-    encoder_prompt: str | None
-    encoder_prompt_name: str | None
-    encoder_batch_size: int
-    text_template: Template
-    text_languages: str
-    missing_text: str
-    extra_vectors: str
-    device: str | None
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> EncoderOptions:
-        """Picks the options out of a configuration."""
-        values = {name: config[name] for name in cls._fields if name != "device"}
-        return cls(**values, device=str(config["device"]) if config["device"] is not None else None)
+#: How several texts of one item become one vector.
+VERSIONS = ("join", "mean")
+RENDERED = "rendered"
 
 
 def catalogue_texts(folder: Path, name: str, template: Template, languages: str) -> tuple[list[str], list[str]]:
@@ -68,6 +52,17 @@ def catalogue_texts(folder: Path, name: str, template: Template, languages: str)
         DataError: If there is no text table, or it or the item file is not as it must be.
         ConfigError: If the template names a column that neither has.
     """
+    rows = rendered_rows(folder, name, template, languages)
+    return _one_an_item(rows, lambda texts: " ".join(dict.fromkeys(texts)))
+
+
+def rendered_rows(folder: Path, name: str, template: Template, languages: str) -> pd.DataFrame:
+    """The rendered texts: `item_id`, `language`, `rendered`, one row an item (`own`), or one a language of it (`all`).
+
+    Raises:
+        DataError: See `catalogue_texts`.
+        ConfigError: See `catalogue_texts`.
+    """
     table = read_text_table(folder / f"{name}.{TEXT}")
     items = _item_columns(folder / f"{name}.{ITEM}")
     rows = table
@@ -77,12 +72,37 @@ def catalogue_texts(folder: Path, name: str, template: Template, languages: str)
         more = [column for column in items if column not in rows]
         rows = rows.merge(items[[ITEM_ID, *more]], on=ITEM_ID, how="left")
         rows[more] = rows[more].fillna("")
-    texts = render(rows, template)
-    if languages == "own":
-        return rows[ITEM_ID].tolist(), texts
-    versions = pd.Series(texts).groupby(rows[ITEM_ID].to_numpy(), sort=False)
-    joined = versions.agg(lambda texts: " ".join(dict.fromkeys(texts)))
+    return rows[[ITEM_ID, LANGUAGE]].assign(**{RENDERED: render(rows, template)})
+
+
+def _one_an_item(rows: pd.DataFrame, join: Callable[[Iterable[str]], str]) -> tuple[list[str], list[str]]:
+    if not rows[ITEM_ID].duplicated().any():
+        return rows[ITEM_ID].tolist(), rows[RENDERED].tolist()
+    joined = rows[RENDERED].groupby(rows[ITEM_ID].to_numpy(), sort=False).agg(join)
     return joined.index.tolist(), joined.tolist()
+
+
+def _texts_to_encode(folder: Path, name: str, options: EncoderOptions) -> tuple[list[str], list[str]]:
+    """One text an item as its encoder takes it: marked with the language for an alignment, versions kept apart.
+
+    Raises:
+        ConfigError: If the keys exclude each other.
+    """
+    if options.text_versions not in VERSIONS:
+        raise ConfigError(f"text_versions is one of {', '.join(VERSIONS)}; found {options.text_versions!r}.")
+    several = options.text_languages == "all"
+    if several and options.alignment and options.text_versions == "join":
+        raise ConfigError(
+            "alignment needs texts of one language each, and text_languages: all joins them; set text_versions: mean, "
+            "or text_languages: own"
+        )
+    if not options.alignment and options.text_versions == "join":
+        return catalogue_texts(folder, name, options.text_template, options.text_languages)
+    rows = rendered_rows(folder, name, options.text_template, options.text_languages)
+    if options.alignment:
+        marked = map(with_language, rows[LANGUAGE], rows[RENDERED])
+        rows = rows.assign(**{RENDERED: list(marked)})
+    return _one_an_item(rows, join_versions)
 
 
 def _item_columns(path: Path) -> pd.DataFrame | None:
@@ -120,13 +140,15 @@ def catalogue_rows(
         EncoderError: If the encoder cannot be loaded.
     """
     if is_file_spec(options.encoder):
+        _refuse_alignment(options)
         path = file_path(options.encoder)
         ids, vectors = load_vectors(path)
         extra: Literal["error", "ignore"] = "ignore" if options.extra_vectors == "ignore" else "error"
         more = extra == "error" and len(ids) > len(wanted)
         known = _filtered_too(folder / f"{name}.{ITEM}") if more else []
         return vectors, match_rows(wanted, ids, vectors, path, extra, known)
-    stored = encode_catalogue(folder, name, options, wanted, whole or options.encoder not in LEARNING, show_progress)
+    frozen = options.encoder not in LEARNING or bool(options.alignment)
+    stored = encode_catalogue(folder, name, options, wanted, whole or frozen, show_progress)
     return stored.matrix, match_rows(wanted, stored.ids, stored.matrix, stored.path, "ignore")
 
 
@@ -139,12 +161,12 @@ def encode_catalogue(
     show_progress: bool = False,
 ) -> Vectors:
     """Encodes the catalogue, or opens its vectors where that was done before; see `catalogue_rows`."""
-    ids, texts = catalogue_texts(folder, name, options.text_template, options.text_languages)
+    ids, texts = _texts_to_encode(folder, name, options)
     ids, texts = with_missing(folder / f"{name}.{TEXT}", ids, texts, wanted, options.missing_text)
     if not whole:
         by_id = dict(zip(ids, texts, strict=True))
         ids, texts = list(wanted), [by_id[item] for item in wanted]
-    return VectorStore(folder).encode(ids, texts, _encoder(options), None, show_progress=show_progress)
+    return VectorStore(folder).encode(ids, texts, catalogue_encoder(options), None, show_progress=show_progress)
 
 
 def _filtered_too(path: Path) -> list[str]:
@@ -167,13 +189,9 @@ def with_missing(
     return [*ids, *rows], [*texts, *[""] * len(rows)]
 
 
-def _encoder(options: EncoderOptions) -> Any:
-    if options.encoder == "ngram":
-        return make_encoder("ngram", dimension=options.encoder_dimension)
-    return make_encoder(
-        options.encoder,
-        prompt=options.encoder_prompt,
-        prompt_name=options.encoder_prompt_name,
-        batch_size=options.encoder_batch_size,
-        device=options.device,
-    )
+def _refuse_alignment(options: EncoderOptions) -> None:
+    if options.alignment:
+        raise ConfigError(
+            f"alignment {options.alignment}: vectors made elsewhere ({options.encoder}) have no language and no "
+            "encoder to compare; align them before they are written, or name the encoder itself"
+        )

@@ -83,11 +83,11 @@ def test_a_dataset_must_be_named() -> None:
 @pytest.mark.parametrize(
     "key, value, choices",
     [
-        ("protocol", "zero", "joint, single, zero_shot, few_shot, cold_item"),
+        ("protocol", "zero", "joint, single, zero_shot, few_shot, cold_item, bilingual"),
         ("protocol_by", "user", "users, items"),
         ("candidates", "languages", "all, language, cold"),
-        ("whitening", "pca", "none, mean, zca"),
-        ("whitening", False, "none, mean, zca"),
+        ("whitening", "pcb", "none, mean, pca, zca, relaxed"),
+        ("whitening", False, "none, mean, pca, zca, relaxed"),
         ("missing_text", "drop", "error, empty"),
         ("extra_vectors", "drop", "error, ignore"),
     ],

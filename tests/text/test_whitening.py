@@ -46,6 +46,36 @@ def test_mean_only_centres_and_none_changes_nothing() -> None:
     assert np.array_equal(fit_whitening(vectors, "none").apply(vectors), vectors)
 
 
+def test_pca_has_the_cosines_of_zca_and_its_directions_come_by_variance() -> None:
+    vectors = cone(300, 6)
+    turned = fit_whitening(vectors, "pca").apply(vectors)
+    straight = fit_whitening(vectors, "zca").apply(vectors)
+    np.testing.assert_allclose(turned @ turned.T, straight @ straight.T, atol=1e-3)
+    cut = fit_whitening(vectors, "pca", dimension=2).apply(vectors)
+    np.testing.assert_allclose(cut, turned[:, :2], atol=1e-6)
+    variances = np.linalg.eigvalsh(np.cov(vectors.T))[::-1]
+    scales = 1 / np.square(np.linalg.norm(fit_whitening(vectors, "pca", eps=1e-9).map, axis=0))  # type: ignore[arg-type]
+    np.testing.assert_allclose(scales, variances, rtol=0.01)
+
+
+def test_relaxed_whitens_each_group_of_columns_and_nothing_between_them() -> None:
+    vectors = cone(500, 5)
+    white = fit_whitening(vectors, "relaxed", groups=2, eps=1e-6).apply(vectors)
+    for columns in (slice(0, 3), slice(3, 5)):
+        expected = fit_whitening(vectors[:, columns], "zca", eps=1e-6).apply(vectors[:, columns])
+        np.testing.assert_allclose(white[:, columns], expected, atol=1e-4)
+    assert np.abs(np.corrcoef(white.T)[:3, 3:]).max() > 0.05
+    whole = fit_whitening(vectors, "zca").apply(vectors)
+    np.testing.assert_allclose(fit_whitening(vectors, "relaxed", groups=1).apply(vectors), whole, atol=1e-5)
+
+
+def test_only_pca_leaves_directions_out() -> None:
+    with pytest.raises(ConfigError, match="only whitening: pca"):
+        fit_whitening(cone(9, 4), "zca", dimension=2)
+    with pytest.raises(ConfigError, match="1 or more"):
+        fit_whitening(cone(9, 4), "relaxed", groups=0)
+
+
 def test_fewer_rows_than_dimensions_give_finite_vectors() -> None:
     vectors = cone(6, 40)
     white = fit_whitening(vectors, "zca").apply(cone(20, 40, seed=1))
@@ -93,7 +123,9 @@ def test_shape_and_type_hold_for_any_count_and_width(n: int, dim: int, kind: str
 @pytest.mark.parametrize(
     ("vectors", "kind", "error", "message"),
     [
-        (np.ones((3, 2)), "pca", ConfigError, "none, mean, zca"),
+        (np.ones((3, 2)), "pcb", ConfigError, "none, mean, pca, zca, relaxed"),
+        (np.ones((3, 2)), "pca", DataError, "all vectors are equal"),
+        (np.ones((3, 2)), "relaxed", DataError, "all vectors are equal"),
         (np.array([[1.0, 2.0], [0.0, 0.0]]), "mean", DataError, "1 of 2"),
         (np.zeros((0, 2)), "zca", DataError, "0 of 0"),
         (np.ones((3, 2)), "zca", DataError, "all vectors are equal"),

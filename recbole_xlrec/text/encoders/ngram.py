@@ -98,6 +98,30 @@ class NgramEncoder:
         # The texts fitted on are those encoded next: keeping their rows halves the time.
         self._row_of = {text: row for row, text in enumerate(unique)}
 
+    def state(self) -> tuple[list[str], NDArray[np.float32]]:
+        """Returns what `fit` learned: the n-grams in the order of the columns, and the weight of each, (n_features,).
+
+        Raises:
+            EncoderError: `fit` was not called.
+        """
+        vectorizer, _ = self._need_fit()
+        return vectorizer.get_feature_names_out().tolist(), np.asarray(vectorizer.idf_, dtype=np.float32)
+
+    def restore(self, ngrams: Sequence[str], weights: NDArray[np.float32]) -> None:
+        """Takes up what another encoder of the same options learned; `encode_sparse` then does as that one's."""
+        from scipy.sparse import csr_matrix
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        vectorizer = TfidfVectorizer(
+            analyzer=make_analyzer(self.min_n, self.max_n),
+            vocabulary=list(ngrams),
+            sublinear_tf=True,
+            dtype=np.float32,
+        )
+        vectorizer.idf_ = weights
+        self._vectorizer, self._fitted = vectorizer, csr_matrix(np.zeros((0, len(ngrams)), dtype=np.float32))
+        self._row_of, self._components = {}, None
+
     def encode_sparse(self, texts: Sequence[str]) -> csr_matrix:
         """Returns rows of length 1 (0 for an empty text), float32 (n, n_features).
 
