@@ -15,7 +15,10 @@ from typing import Annotated, Literal
 import typer
 
 from recbole_xlrec import __version__
+from recbole_xlrec.cli_benchmark import benchmark
 from recbole_xlrec.cli_data import DataPath, convert, datasets, inspect
+from recbole_xlrec.cli_evaluation import evaluate
+from recbole_xlrec.cli_text import align, encoder_report, encoders
 from recbole_xlrec.errors import XLRecError
 
 app = typer.Typer(
@@ -34,7 +37,7 @@ app = typer.Typer(
     work as in RecBole. Or use one of the commands below.""",
 )
 
-for verb in (convert, datasets, inspect):
+for verb in (convert, datasets, inspect, evaluate, benchmark, align, encoders, encoder_report):
     app.command()(verb)
 
 

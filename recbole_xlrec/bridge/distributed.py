@@ -20,13 +20,14 @@ from torch.multiprocessing import ProcessRaisedException
 from torch.nn.parallel import DistributedDataParallel
 
 from recbole_xlrec.bridge.hidden_targets import query_rows
+from recbole_xlrec.bridge.language_metrics import LANGUAGE
 from recbole_xlrec.bridge.retrieval import RetrievalCollector
 from recbole_xlrec.data.yaml_files import read_yaml
 from recbole_xlrec.errors import ConfigError, XLRecError
 from recbole_xlrec.ranking.ranking import Ranking, merge_rankings
 
 #: What RecBole's collector keeps of each query or row, and not of the training data.
-_BY_QUERY = ("rec.items", "rec.topk", "rec.meanrank", "rec.score", "data.label")
+_BY_QUERY = ("rec.items", "rec.topk", "rec.meanrank", "rec.score", "data.label", LANGUAGE)
 
 
 def global_rank(settings: Any) -> int:

@@ -25,10 +25,12 @@ from recbole_xlrec.bridge.distributed import barrier, gather_ranking, global_ran
 from recbole_xlrec.bridge.environment import PeakMemory, environment
 from recbole_xlrec.bridge.finetune import FineTuning, fine_tuning
 from recbole_xlrec.bridge.model_file import save_model
+from recbole_xlrec.bridge.ranking_context import ranking_context
 from recbole_xlrec.bridge.registry import register
 from recbole_xlrec.bridge.run_folder import (
     CHECKPOINT,
     CONFIG,
+    CONTEXT,
     ENVIRONMENT,
     HISTORY,
     METRICS,
@@ -44,6 +46,7 @@ from recbole_xlrec.bridge.run_folder import (
 )
 from recbole_xlrec.bridge.trainer import xl_trainer
 from recbole_xlrec.evaluation.by_language import by_language
+from recbole_xlrec.evaluation.context import Context, save_context
 from recbole_xlrec.evaluation.metrics import METRICS as RANKED_METRICS
 from recbole_xlrec.ranking.ranking import Ranking, save_ranking
 
@@ -155,7 +158,7 @@ def _run_into(folder: Path, settings: Any, hashes: Mapping[str, str], tuning: Fi
         model = _build_model(settings, rows.whole if tuning else parts[0]._dataset, tuning)
         trainer, valid = _fit(folder, settings, model, parts, tuning)
     with watch("evaluate"):
-        test, ranking = _evaluate(trainer, parts[2], settings)
+        test, ranking = _evaluate(trainer, parts[2], settings) if settings["evaluate_test"] else ({}, None)
     trainer.tensorboard.close()  # its thread would go on writing after the folder has been renamed
     watch.seconds["encode"] = dataset.encode_seconds["encode"]
     watch.seconds["fit"] -= watch.seconds["encode"]
@@ -173,7 +176,11 @@ def _run_into(folder: Path, settings: Any, hashes: Mapping[str, str], tuning: Fi
     if tuning:
         metrics["finetune"] = tuning.report(valid)
     if is_main(settings):
-        _write_results(folder, settings, trainer, ranking, metrics)
+        context = None
+        if ranking is not None:
+            train = rows.whole if tuning else parts[0]._dataset
+            context = ranking_context(ranking, train, parts[1]._dataset, parts[2]._dataset)
+        _write_results(folder, settings, trainer, (ranking, context), metrics)
     return metrics
 
 
@@ -224,12 +231,20 @@ def _write_inputs(folder: Path, settings: Any, hashes: Mapping[str, str]) -> Non
 
 
 def _write_results(
-    folder: Path, settings: Any, trainer: Any, ranking: Ranking | None, metrics: Mapping[str, Any]
+    folder: Path,
+    settings: Any,
+    trainer: Any,
+    found: tuple[Ranking | None, Context | None],
+    metrics: Mapping[str, Any],
 ) -> None:
+    ranking, context = found
     if ranking is not None:
         save_ranking(ranking, folder / RANKING)
+    if context is not None:
+        save_context(context, folder / CONTEXT)
     # A tree model is no module; it lies there already, in its library's own format.
-    if settings["keep_model"] and isinstance(trainer.model, nn.Module):
+    # Without a test, the best weights have not been loaded: the model is that of the last epoch.
+    if settings["keep_model"] and settings["evaluate_test"] and isinstance(trainer.model, nn.Module):
         save_model(trainer.model, folder / MODEL)
     (folder / CHECKPOINT).unlink(missing_ok=True)  # the same weights once more, with the optimizer
     write_json(folder / METRICS, metrics)

@@ -48,6 +48,7 @@ MODELS: dict[str, ModelEntry] = {
     "XLEASE": ModelEntry("general", "recbole_xlrec.model.xlease", "TraditionalTrainer", "Dataset"),
     "XLAlphaRec": ModelEntry("general", "recbole_xlrec.model.xlalpharec", "Trainer", "Dataset", joint=True),
     "XLSASRec": ModelEntry("sequential", "recbole_xlrec.model.xlsasrec", "Trainer", "WindowDataset", joint=True),
+    "XLMLP": ModelEntry("context_aware", "recbole_xlrec.model.xlmlp", "Trainer", "Dataset"),
 }
 
 
@@ -72,6 +73,8 @@ def register() -> None:
         ConfigError: If somebody else has taken a name; nothing is changed then.
     """
     import_module("recbole_xlrec.bridge")  # the compatibility shims, before RecBole is used
+    from recbole_xlrec.bridge.language_metrics import register_metrics
+
     aliases = {name: f"recbole.model.{entry.family}_recommender.{name.lower()}" for name, entry in MODELS.items()}
     for name, alias in aliases.items():
         _refuse_taken(name, alias)
@@ -79,6 +82,7 @@ def register() -> None:
         module = import_module(entry.module)
         sys.modules[aliases[name]] = module
         _set_classes(name, entry)
+    register_metrics()
     _teach_stock_config()
 
 

@@ -14,12 +14,14 @@ import torch
 from recbole.evaluator import Collector
 from recbole.evaluator.register import metric_information
 
+from recbole_xlrec.bridge.language_metrics import LANGUAGE, user_languages
 from recbole_xlrec.model.inner_product import InnerProduct
 from recbole_xlrec.ranking.topk import Pairs, TopItems, top_items
 
 _NEEDS_LISTS_ONLY = {
     "rec.items",
     "rec.topk",
+    LANGUAGE,
     "data.num_items",
     "data.num_users",
     "data.count_items",
@@ -28,7 +30,32 @@ _NEEDS_LISTS_ONLY = {
 
 
 class RetrievalCollector(Collector):
-    """RecBole's collector, which takes lists in place of the score matrix too."""
+    """RecBole's collector, which takes lists in place of the score matrix too, and knows the users' languages."""
+
+    _languages: torch.Tensor | None = None  # (users,) codes
+
+    def data_collect(self, train_data: Any) -> None:
+        """As RecBole's; what languages' metrics need is there before training begins, or refused."""
+        self.read_languages(train_data._dataset)
+        super().data_collect(train_data)
+
+    def read_languages(self, dataset: Any) -> None:
+        """Reads the users' languages, if a metric needs them.
+
+        Raises:
+            ConfigError: If the users carry none.
+        """
+        if self.register.need(LANGUAGE):
+            self._languages = user_languages(dataset, self.register.metrics)
+
+    def collect_users(self, user_ids: torch.Tensor) -> None:
+        """Collects the languages of a batch's queries.
+
+        Args:
+            user_ids: The user of each query, (batch,); in the order of the queries, which may be fewer than the rows.
+        """
+        if self._languages is not None:
+            self.data_struct.update_tensor(LANGUAGE, self._languages[user_ids.cpu()])
 
     def eval_batch_collect(
         self, scores_tensor: torch.Tensor | TopItems, interaction: Any, positive_u: Any, positive_i: Any
@@ -67,6 +94,7 @@ class RetrievalCollector(Collector):
             data.update(plain)
         for name, value in plain.items():
             struct.set(name, value)
+        data.pop(LANGUAGE, None)  # of this evaluation; RecBole empties what it knows
         return struct
 
 

@@ -113,6 +113,8 @@ class XLTrainerMixin(_Base):
         self._limits = self._candidate_limits(eval_data)
         mask_met(eval_data)
         self._targets = hidden_targets(eval_data)
+        if eval_data:
+            self.eval_collector.read_languages(eval_data._dataset)
         if eval_data and not self.config["single_spec"]:
             share_queries(eval_data, self.config)
         full = isinstance(eval_data, FullSortEvalDataLoader)
@@ -165,6 +167,7 @@ class XLTrainerMixin(_Base):
             users, items = self._limits
             other = items[None, :] != users[user_ids.to(self.device)][:, None]  # (batch, items)
             scores.masked_fill_(other.to(scores.device), -torch.inf)
+        self.eval_collector.collect_users(user_ids)
         if self.recorder is not None:
             self.recorder.add(user_ids, scores, positive_u, positive_i)
         if self._limits is not None:
@@ -177,6 +180,7 @@ class XLTrainerMixin(_Base):
         if self._limits is not None:
             users, items = self._limits
             codes = users[user_ids.to(self.device)], items  # (batch,), (items,)
+        self.eval_collector.collect_users(user_ids)
         length = 0 if self.recorder is None else min(self.recorder.length, self.tot_item_num)
         top = retrieve(self.model, (queries, history), max([length, *self.config["topk"]]), codes)
         if self.recorder is not None:
@@ -185,11 +189,13 @@ class XLTrainerMixin(_Base):
 
     def _neg_sample_batch_eval(self, batched_data: Any) -> Any:
         interaction, scores, positive_u, positive_i = super()._neg_sample_batch_eval(batched_data)
-        if self.recorder is not None and self.config["eval_type"] == EvaluatorType.RANKING:
+        if self.config["eval_type"] == EvaluatorType.RANKING:
             user_rows = batched_data[1]  # (rows,), the query of each candidate row
             first = np.unique(np.asarray(user_rows), return_index=True)[1]
             user_ids = interaction[self.config["USER_ID_FIELD"]][torch.from_numpy(first)]
-            self.recorder.add(user_ids, scores, positive_u, positive_i)
+            self.eval_collector.collect_users(user_ids)
+            if self.recorder is not None:
+                self.recorder.add(user_ids, scores, positive_u, positive_i)
         return interaction, scores, positive_u, positive_i
 
 

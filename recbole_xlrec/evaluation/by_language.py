@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from recbole_xlrec.errors import ConfigError
-from recbole_xlrec.evaluation.metrics import METRICS
+from recbole_xlrec.evaluation.grouped import table
+from recbole_xlrec.evaluation.metrics import METRICS, check_metrics
 from recbole_xlrec.ranking.ranking import Ranking
 
 Scores = dict[str, float]
@@ -28,14 +28,9 @@ def per_query(ranking: Ranking, metrics: Sequence[str], topk: Sequence[int]) -> 
     Raises:
         ConfigError: For an unknown metric, or a cut-off longer than the lists.
     """
-    unknown = [name for name in metrics if name.lower() not in METRICS]
-    if unknown:
-        raise ConfigError(f"no metric by language named {', '.join(unknown)}; there are {', '.join(METRICS)}")
-    length = ranking.item_ids.shape[1]
-    if topk and max(topk) > length:
-        raise ConfigError(f"the saved lists are {length} long, too short for @{max(topk)}: set ranking_k to it")
+    names = check_metrics(metrics, topk, ranking.item_ids.shape[1])
     hits, targets = ranking.hits(), ranking.target_counts()
-    return {f"{name.lower()}@{k}": METRICS[name.lower()](hits[:, :k], targets) for name in metrics for k in topk}
+    return {f"{name}@{k}": METRICS[name](hits[:, :k], targets) for name in names for k in topk}
 
 
 def overall(ranking: Ranking, metrics: Sequence[str], topk: Sequence[int]) -> Scores:
@@ -47,13 +42,4 @@ def by_language(ranking: Ranking, metrics: Sequence[str], topk: Sequence[int]) -
     """The mean of each metric over the queries of each user language, with their number as ``queries``."""
     values = per_query(ranking, metrics, topk)
     languages, codes = np.unique(ranking.languages, return_inverse=True)
-    counts = np.bincount(codes, minlength=len(languages))
-    sums = {name: np.bincount(codes, value, minlength=len(languages)) for name, value in values.items()}
-    return {
-        str(language): {
-            **{name: float(total[i] / counts[i]) for name, total in sums.items()},
-            "queries": int(counts[i]),
-        }
-        for i, language in enumerate(languages)
-        if language
-    }
+    return table(values, codes, languages.tolist())

@@ -26,8 +26,8 @@ class Row(NamedTuple):
     seconds: float
 
     def mean(self, metric: str, column: str) -> float:
-        """The mean over seeds."""
-        return float(np.mean(self.values[metric, column]))
+        """The mean over seeds; NaN where no seed has queries."""
+        return float(np.mean(self.values.get((metric, column), np.nan)))
 
 
 def collect(name: str, seeds: Sequence[Sequence[Mapping[str, Any]]], metrics: Sequence[str]) -> Row:
@@ -44,7 +44,8 @@ def collect(name: str, seeds: Sequence[Sequence[Mapping[str, Any]]], metrics: Se
         queries = {language: found["queries"] for language, found in languages.items()}
         for metric in metrics:
             total = sum(found[metric] * queries[language] for language, found in languages.items())
-            values.setdefault((metric, OVERALL), []).append(total / sum(queries.values()))
+            whole = total / sum(queries.values()) if queries else runs[0]["test"][metric]  # users without languages
+            values.setdefault((metric, OVERALL), []).append(whole)
             for language, found in languages.items():
                 values.setdefault((metric, language), []).append(found[metric])
     spent = [sum(run["seconds"]["fit"] + run["seconds"]["encode"] for run in runs) for runs in seeds]
@@ -52,11 +53,11 @@ def collect(name: str, seeds: Sequence[Sequence[Mapping[str, Any]]], metrics: Se
 
 
 def cells(rows: Sequence[Row], metric: str, columns: Sequence[str]) -> list[list[tuple[str, bool]]]:
-    """The table's cells, (rows, columns), each with whether it is the best of its column."""
+    """The table's cells, (rows, columns), each with whether it is the best of its column; a dash for no queries."""
     means = np.array([[row.mean(metric, column) for column in columns] for row in rows])  # (rows, columns)
-    best = means == means.max(axis=0)
+    best = means == np.fmax.reduce(means, axis=0)
     return [
-        [(f"{value:.4f}", bool(mark)) for value, mark in zip(line, marks, strict=True)]
+        [("–" if np.isnan(value) else f"{value:.4f}", bool(mark)) for value, mark in zip(line, marks, strict=True)]
         for line, marks in zip(means, best, strict=True)
     ]
 
@@ -81,7 +82,9 @@ def comma_separated(rows: Sequence[Row], metrics: Sequence[str], columns: Sequen
     for row in rows:
         for metric in metrics:
             for column in columns:
-                found = row.values[metric, column]
+                found = row.values.get((metric, column), [])
+                if not found:
+                    continue
                 spread = np.std(found, ddof=1) if len(found) > 1 else 0.0
                 each = " ".join(f"{value:.6f}" for value in found)
                 writer.writerow([row.name, metric, column, f"{np.mean(found):.6f}", f"{spread:.6f}", len(found), each])

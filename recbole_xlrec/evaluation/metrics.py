@@ -6,10 +6,12 @@ Every function takes ``hits`` (queries, k), true where the item at that rank is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from recbole_xlrec.errors import ConfigError
 
 Hits = NDArray[np.bool_]
 Counts = NDArray[np.int64]
@@ -29,6 +31,11 @@ def recall(hits: Hits, targets: Counts) -> Values:
 def precision(hits: Hits, targets: Counts) -> Values:
     """Share of the list that is a target."""
     return np.asarray(hits.mean(axis=1))
+
+
+def f1(hits: Hits, targets: Counts) -> Values:
+    """Harmonic mean of precision and recall (van Rijsbergen, 1979): twice the hits over listed places plus targets."""
+    return 2.0 * hits.sum(axis=1) / (hits.shape[1] + targets)
 
 
 def mrr(hits: Hits, targets: Counts) -> Values:
@@ -54,7 +61,29 @@ METRICS: dict[str, Callable[[Hits, Counts], Values]] = {
     "hit": hit,
     "recall": recall,
     "precision": precision,
+    "f1": f1,
     "mrr": mrr,
     "map": average_precision,
     "ndcg": ndcg,
 }
+
+
+def check_metrics(metrics: Sequence[str], topk: Sequence[int], length: int) -> list[str]:
+    """The metrics' names in lower case.
+
+    Args:
+        metrics: Names in `METRICS`, in any case.
+        topk: Cut-offs.
+        length: Length of the saved lists.
+
+    Raises:
+        ConfigError: For an unknown metric, or a cut-off that is longer than the lists or below 1.
+    """
+    unknown = [name for name in metrics if name.lower() not in METRICS]
+    if unknown:
+        raise ConfigError(f"no metric by language named {', '.join(unknown)}; there are {', '.join(METRICS)}")
+    if topk and max(topk) > length:
+        raise ConfigError(f"the saved lists are {length} long, too short for @{max(topk)}: set ranking_k to it")
+    if topk and min(topk) < 1:
+        raise ConfigError(f"a cut-off is 1 or more, found @{min(topk)}")
+    return [name.lower() for name in metrics]

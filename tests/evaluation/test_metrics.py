@@ -17,6 +17,7 @@ BY_HAND = {
     "hit": [1, 1, 0],
     "recall": [2 / 3, 1, 0],
     "precision": [2 / 4, 1 / 4, 0],
+    "f1": [2 * 1 / 2 * 2 / 3 / (1 / 2 + 2 / 3), 2 * 1 / 4 * 1 / (1 / 4 + 1), 0],
     "mrr": [1, 1 / 2, 0],
     "map": [(1 + 2 / 3) / 3, 1 / 2, 0],
     "ndcg": [(1 + 1 / 2) / (1 + 1 / np.log2(3) + 1 / 2), 1 / np.log2(3), 0],
@@ -28,7 +29,7 @@ def test_a_metric_is_what_it_is_by_hand(name: str) -> None:
     np.testing.assert_allclose(METRICS[name](HITS, TARGETS), BY_HAND[name])
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", sorted(set(METRICS) - {"f1"}))  # which RecBole lacks
 @given(hits=arrays(bool, (5, 8)), more=st.lists(st.integers(1, 9), min_size=5, max_size=5), k=st.integers(1, 8))
 def test_a_metric_equals_that_of_recbole(name: str, hits: np.ndarray, more: list[int], k: int) -> None:
     from recbole.evaluator.register import metrics_dict
