@@ -34,13 +34,13 @@ class Ranking(NamedTuple):
 
     def hits(self) -> NDArray[np.bool_]:
         """(queries, k), true where a listed item is one of the query's targets."""
-        # Codes of all ids at once, so that the comparison below is one of integers.
-        ids, codes = np.unique(np.concatenate([self.item_ids.ravel(), self.target_ids.ravel()]), return_inverse=True)
-        items, targets = np.split(codes, [self.item_ids.size])
-        query = np.arange(len(self.query_ids))[:, None] * len(ids)  # (queries, 1)
-        pairs = query + items.reshape(self.item_ids.shape)  # (queries, k)
-        wanted = query + targets.reshape(self.target_ids.shape)  # (queries, most targets)
-        return np.isin(pairs, wanted[self.target_ids != ""]) & (self.item_ids != "")
+        found = np.zeros(self.item_ids.shape, dtype=bool)
+        wanted = self.target_ids != ""  # (queries, most targets)
+        for place in range(wanted.shape[1]):  # each query's next target, against all of its list
+            rows = np.flatnonzero(wanted[:, place])
+            some: slice | NDArray[np.int64] = slice(None) if len(rows) == len(found) else rows
+            found[some] |= self.item_ids[some] == self.target_ids[some, place, None]
+        return found
 
     def target_counts(self) -> NDArray[np.int64]:
         """(queries,), how many targets each query has."""
