@@ -67,8 +67,19 @@ def encode(
     batch_size: Annotated[int, typer.Option(min=1, help="Texts a batch.")] = 64,
     dimension: Annotated[int, typer.Option(min=1, help="Width of the dense view of ngram.")] = 256,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 …; by default the best there is.")] = None,
+    alignment: Annotated[str | None, typer.Option(help="Folder that align wrote.")] = None,
+    versions: Annotated[
+        Literal["join", "mean"], typer.Option(help="Of all languages: one text, or the mean of their vectors.")
+    ] = "join",
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16, float16, auto, or int8 on processors.")] = "float32",
+    truncate: Annotated[int | None, typer.Option(min=1, help="Columns kept (Matryoshka).")] = None,
+    backend: Annotated[str, typer.Option(help="torch, onnx or openvino.")] = "torch",
+    long_texts: Annotated[Literal["cut", "pool"], typer.Option(help="Beyond the encoder's window.")] = "cut",
 ) -> None:
-    """Encode the texts of a dataset ahead of training; interrupted, it goes on where it was."""
+    """Encode the texts of a dataset ahead of training; interrupted, it goes on where it was.
+
+    Started by torchrun, each process encodes its share.
+    """
     from recbole_xlrec.text.catalogue import EncoderOptions, encode_catalogue
 
     options = EncoderOptions(
@@ -82,8 +93,14 @@ def encode(
         missing_text="error",
         extra_vectors="error",
         device=device,
+        text_versions=versions,
+        alignment=alignment,
+        encoder_dtype=dtype,
+        encoder_truncate=truncate,
+        encoder_backend=backend,
+        encoder_long_texts=long_texts,
     )
-    stored = encode_catalogue(data_path / dataset, dataset, options, show_progress=True)
+    stored = encode_catalogue(data_path / dataset, dataset, options, show_progress=True, sharded=True)
     count, width = stored.matrix.shape
     typer.echo(f"{count} items, {width} dimensions: {stored.path}")
 

@@ -95,6 +95,7 @@ def run(
     hashes = {
         **data_hashes(Path(settings["data_path"]), settings["dataset"], settings["additional_feat_suffix"] or ()),
         **encoder_hash(settings["encoder"]),
+        **(encoder_hash(settings["alignment"]) if settings["alignment"] else {}),
     }
     tuning = fine_tuning(settings, hashes)
     name = run_name(settings.final_config_dict, {**hashes, **(tuning.identity if tuning else {})})

@@ -87,7 +87,7 @@ class _LanguageMetric(TopkMetric):
         return round(float(self.measure.summary(means)), self.decimal_place)
 
 
-LANGUAGE_METRICS: dict[str, type] = {
+LANGUAGE_METRICS: dict[str, Any] = {
     name: type(
         name,
         (_LanguageMetric,),
@@ -103,7 +103,7 @@ def register_metrics() -> None:
     Raises:
         ConfigError: If somebody else has taken a name.
     """
-    ours = {"F1": F1, **LANGUAGE_METRICS}
+    ours: dict[str, Any] = {"F1": F1, **LANGUAGE_METRICS}
     taken = [
         name for name, metric in ours.items() if recbole_register.metrics_dict.get(name.lower(), metric) is not metric
     ]

@@ -30,7 +30,7 @@ def ranking_context(ranking: Ranking, train: Any, valid: Any, test: Any) -> Cont
     if index is not None and index.items is not None:
         languages = np.array(index.names)[index.items[1:]]
     queries = pd.Index(train.field2id_token[train.uid_field]).get_indexer(ranking.query_ids)  # (queries,)
-    starts, items = _histories(queries, train, valid, test)
+    starts, items = histories_of(queries, train, valid, test)
     return Context(names, languages, train.training_counts[1:], starts, (items - 1).astype(np.int32))
 
 
@@ -60,7 +60,15 @@ def gathered(values: NDArray[Any], begins: Ids, ends: Ids) -> tuple[Ids, NDArray
     return starts, values[places]
 
 
-def _histories(queries: Ids, train: Any, valid: Any, test: Any) -> tuple[Ids, Ids]:
+def histories_of(queries: Ids, train: Any, valid: Any, test: Any) -> tuple[Ids, Ids]:
+    """What users had consumed before test asks about them, oldest first: starts (queries + 1,) and items (total,).
+
+    Args:
+        queries: (queries,) internal ids of users.
+        train: The training part that the model was built on.
+        valid: The validation part.
+        test: The test part.
+    """
     if getattr(test, "_flat", None) is not None:
         return _flat_histories(queries, test)
     # Training as scorers see it: with the users that the protocol hides from training and test asks about.

@@ -44,6 +44,7 @@ def grouped(
         ConfigError: For an unknown metric, or a cut-off longer than the lists.
     """
     names = check_metrics(metrics, topk, ranking.length)
+    group: NDArray[np.integer]
     if keys is None:
         queries, codes = np.arange(ranking.queries), np.zeros(ranking.queries, dtype=np.int64)
         group, ranks = ranking.pair_queries, ranking.pair_ranks

@@ -40,9 +40,8 @@ class Positions:
         flat, found = np.ascontiguousarray(strings).reshape(-1), np.full(strings.size, -1, dtype=np.int32)
         for start in range(0, flat.size, _BLOCK):
             some = flat[start : start + _BLOCK]
-            places = self._index.get_indexer(_hashes(some, self._seed))
-            known = places >= 0
-            known[known] = self._ids[places[known]] == some[known]
+            places = self._index.get_indexer(pd.Index(_hashes(some, self._seed)))
+            known = (places >= 0) & (self._ids[places] == some)
             unknown = some[~known & (some != "")]
             if len(unknown):
                 raise DataError(

@@ -35,7 +35,7 @@ def unit_vectors(vectors: ArrayLike, context: Context) -> Vectors:
     if not np.isfinite(found).all():
         raise DataError(f"{int((~np.isfinite(found).all(axis=1)).sum())} vectors hold what is not finite; encode anew")
     lengths = np.linalg.norm(found, axis=1, keepdims=True)
-    return found / np.where(lengths > 0, lengths, 1)
+    return found / np.where(lengths > 0, lengths, np.float32(1))
 
 
 def intra_list_diversity(ranking: Coded, vectors: Vectors, k: int) -> float | None:
@@ -48,7 +48,7 @@ def intra_list_diversity(ranking: Coded, vectors: Vectors, k: int) -> float | No
         vectors: `unit_vectors`.
         k: Length of the lists.
     """
-    there, total, lists = vectors.any(axis=1), 0.0, 0
+    there, total, lists = _there(vectors), 0.0, 0
     for some in _blocks(ranking, vectors):
         listed = _lists(ranking, some, k, there)
         sizes = np.diff(listed.indptr)  # (block,)
@@ -72,7 +72,7 @@ def cross_language_similarity(ranking: Coded, context: Context, vectors: Vectors
         vectors: `unit_vectors`.
         k: Length of the lists.
     """
-    there, total, places = vectors.any(axis=1), 0.0, 0
+    there, total, places = _there(vectors), 0.0, 0
     codes = [code for code in np.unique(ranking.item_languages) if code > 0]
     of_language = [there & (ranking.item_languages == code) for code in codes]  # (languages,) of (items,)
     for some in _blocks(ranking, vectors):
@@ -88,6 +88,10 @@ def cross_language_similarity(ranking: Coded, context: Context, vectors: Vectors
             total += float((dots[meets] / others[meets]).sum())
             places += int(np.diff(listed.indptr)[meets].sum())
     return total / places if places else None
+
+
+def _there(vectors: Vectors) -> NDArray[np.bool_]:
+    return np.asarray(vectors.any(axis=1))
 
 
 def _blocks(ranking: Coded, vectors: Vectors) -> Iterator[slice]:

@@ -159,14 +159,17 @@ def encode_catalogue(
     wanted: Sequence[str] = (),
     whole: bool = True,
     show_progress: bool = False,
+    sharded: bool = False,
 ) -> Vectors:
-    """Encodes the catalogue, or opens its vectors where that was done before; see `catalogue_rows`."""
+    """Encodes the catalogue, or opens its vectors where that was done before; see `catalogue_rows`, `VectorStore`."""
     ids, texts = _texts_to_encode(folder, name, options)
     ids, texts = with_missing(folder / f"{name}.{TEXT}", ids, texts, wanted, options.missing_text)
     if not whole:
         by_id = dict(zip(ids, texts, strict=True))
         ids, texts = list(wanted), [by_id[item] for item in wanted]
-    return VectorStore(folder).encode(ids, texts, catalogue_encoder(options), None, show_progress=show_progress)
+    return VectorStore(folder).encode(
+        ids, texts, catalogue_encoder(options), None, show_progress=show_progress, sharded=sharded
+    )
 
 
 def _filtered_too(path: Path) -> list[str]:

@@ -6,12 +6,12 @@ import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recbole_xlrec.errors import EncoderError, sample
+from recbole_xlrec.errors import ConfigError, EncoderError, sample
 from recbole_xlrec.text.vectors import write_bytes
 
 if TYPE_CHECKING:
@@ -20,6 +20,32 @@ if TYPE_CHECKING:
 FLOAT16_MAX = float(np.finfo(np.float16).max)
 FLOAT16_BYTES = 2
 _ZEROS = bytes(1 << 20)
+
+
+class Share(NamedTuple):
+    """Which part of the chunks this process encodes.
+
+    Attributes:
+        rank: Its number among all.
+        world: How many there are.
+    """
+
+    rank: int = 0
+    world: int = 1
+
+
+def own_share() -> Share:
+    """The share of this process where torchrun started several, and everything otherwise.
+
+    Processes meet in the files of the chunks alone, so that they may be on several machines that share the folder.
+
+    Raises:
+        ConfigError: The variables that torchrun sets are no such numbers.
+    """
+    found = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
+    if not all(value.isdigit() for value in found) or not int(found[0]) < int(found[1]):
+        raise ConfigError(f"RANK={found[0]} and WORLD_SIZE={found[1]}: torchrun sets numbers, and RANK < WORLD_SIZE.")
+    return Share(int(found[0]), int(found[1]))
 
 
 class ChunkedEncoding:
@@ -43,15 +69,15 @@ class ChunkedEncoding:
         self.spans = [(start, min(start + chunk_size, len(self.unique))) for start in starts]
         self.dim: int | None = None
 
-    def run(self, show_progress: bool = False) -> None:
-        """Encodes the chunks that are not there yet.
+    def run(self, show_progress: bool = False, share: Share = Share()) -> None:  # noqa: B008 - cannot be changed
+        """Encodes the chunks that are not there yet; of several processes, each its own.
 
         Raises:
             EncoderError: The encoder gave vectors that cannot be stored.
         """
         from tqdm.auto import tqdm
 
-        missing = [span for span in self.spans if not self._is_done(span)]
+        missing = [span for span in self.spans[share.rank :: share.world] if not self._is_done(span)]
         if missing:
             self.encoder.fit(self.unique)
         todo = sum(stop - start for start, stop in missing)
@@ -61,6 +87,10 @@ class ChunkedEncoding:
                 vectors = self._encode(self.unique[start:stop])
                 write_bytes(self._path((start, stop)), npy_header(vectors.shape), vectors.data)
                 bar.update(stop - start)
+
+    def missing(self) -> int:
+        """Returns how many chunks, of any process, are not there yet."""
+        return sum(not self._is_done(span) for span in self.spans)
 
     def assemble(self, path: Path) -> None:
         """Writes the rows of all texts into one array file, holding one chunk in memory at a time."""

@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import shutil
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from recbole_xlrec.data.files import file_hash
 from recbole_xlrec.errors import ConfigError, DataError, EncoderError, sample
-from recbole_xlrec.text.chunks import ChunkedEncoding
+from recbole_xlrec.text.chunks import ChunkedEncoding, Share, own_share
 from recbole_xlrec.text.encoders.base import TextEncoder
 from recbole_xlrec.text.vectors import (
     FORMAT_VERSION,
@@ -41,6 +42,7 @@ logger = logging.getLogger(__name__)
 
 FOLDER = ".vectors"
 CHUNK_SIZE = 4096
+_POLL_SECONDS = 0.5
 _DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows has no quota error
 
 
@@ -93,6 +95,7 @@ class VectorStore:
         *,
         chunk_size: int = CHUNK_SIZE,
         show_progress: bool = False,
+        sharded: bool = False,
     ) -> Vectors:
         """Opens the vectors, encoding what is not there yet.
 
@@ -103,6 +106,8 @@ class VectorStore:
             template: What the texts were made with; noted, and part of the key.
             chunk_size: Unique texts encoded between two writes to disk.
             show_progress: Shows a progress bar.
+            sharded: Of several processes that torchrun started, each encodes its chunks; the first puts all together
+                and the others wait for it. One that was killed is started again with the same command.
 
         Raises:
             DataError: As `key`, or no item has a text.
@@ -116,11 +121,14 @@ class VectorStore:
         if (found := self._open(request)) is not None:
             return found
         self.root.mkdir(parents=True, exist_ok=True)
+        share = own_share() if sharded else Share()
+        if share.rank > 0:
+            return self._help(request, encoder, chunk_size, share)
         with self._lock(request.key):
             # Another process may have finished it while this one waited.
             if (found := self._open(request)) is not None:
                 return found
-            self._fill(request, encoder, chunk_size, show_progress)
+            self._fill(request, encoder, chunk_size, show_progress, share)
         found, _ = read_folder(self.root / request.key, verify=False)
         return found
 
@@ -147,13 +155,27 @@ class VectorStore:
             logger.info("waiting for another process that encodes the same texts (%s)", lock.lock_file)
         return lock.acquire()
 
-    def _fill(self, request: _Request, encoder: TextEncoder, chunk_size: int, show_progress: bool) -> None:
+    def _help(self, request: _Request, encoder: TextEncoder, chunk_size: int, share: Share) -> Vectors:
+        """Encodes the chunks of a process that is not the first, and waits for the whole."""
+        partial = self.root / f"{request.key}.partial"
+        partial.mkdir(exist_ok=True)
+        ChunkedEncoding(request.texts, encoder, partial, chunk_size).run(share=share)
+        while (found := self._open(request)) is None:
+            time.sleep(_POLL_SECONDS)
+        return found
+
+    def _fill(
+        self, request: _Request, encoder: TextEncoder, chunk_size: int, show_progress: bool, share: Share
+    ) -> None:
         partial = self.root / f"{request.key}.partial"
         work = ChunkedEncoding(request.texts, encoder, partial, chunk_size)
         assembled = partial / "assembled"
         try:
             partial.mkdir(exist_ok=True)
-            work.run(show_progress)
+            work.run(show_progress, share)
+            while (missing := work.missing() if share.world > 1 else 0) > 0:
+                logger.info("waiting for %d chunks of the other processes", missing)
+                time.sleep(_POLL_SECONDS)
             _assemble(work, assembled, request)
             _publish(assembled, self.root / request.key)
         except OSError as error:

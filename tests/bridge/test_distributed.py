@@ -139,7 +139,7 @@ def test_the_run_folder_is_written_once_and_whole(name: str, pairs: dict[str, Pa
     folder = pairs[name].folder
     assert {path.name for path in folder.iterdir()} == {
         *("config.yaml", "environment.json", "history.jsonl", "log.txt", "metrics.json"),
-        *("model.safetensors", "ranking.npz", "tensorboard"),
+        *("model.safetensors", "ranking.npz", "context.npz", "tensorboard"),
     }
     assert len([path for path in (folder / "tensorboard").iterdir() if path.is_file()]) == 1
     assert len((folder / "history.jsonl").read_text().splitlines()) == (1 if name == "XLEASE" else 2)
@@ -229,7 +229,7 @@ def test_every_query_is_one_processs_and_none_is_without(world: int, more: int) 
     queries = world + more
     shares = []
     for rank in range(world):
-        loader = SimpleNamespace(sample_size=queries, batch_sampler=SimpleNamespace(sampler=None))
+        loader = SimpleNamespace(sample_size=queries, batch_sampler=SimpleNamespace(), _dataset=None)
         share_queries(loader, {"world_size": world, "local_rank": rank, "offset": 0})
         shares.append(list(loader.batch_sampler.sampler))
     assert [query for share in shares for query in share] == list(range(queries))
@@ -237,7 +237,7 @@ def test_every_query_is_one_processs_and_none_is_without(world: int, more: int) 
 
 
 def test_fewer_queries_than_processes_are_refused() -> None:
-    loader = SimpleNamespace(sample_size=2, batch_sampler=SimpleNamespace(sampler=None))
+    loader = SimpleNamespace(sample_size=2, batch_sampler=SimpleNamespace(), _dataset=None)
     with pytest.raises(ConfigError, match="2 queries cannot be shared by 3 processes"):
         share_queries(loader, {"world_size": 3, "local_rank": 0, "offset": 0})
 

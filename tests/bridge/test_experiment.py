@@ -37,7 +37,7 @@ def test_the_run_folder_holds_what_others_read(toy_config: Path) -> None:
     names = {name for name in _files(found.folder) if not name.startswith("tensorboard")}
     assert names == {
         *("config.yaml", "environment.json", "history.jsonl", "log.txt", "metrics.json"),
-        *("model.safetensors", "ranking.npz"),
+        *("model.safetensors", "ranking.npz", "context.npz"),
     }
 
 

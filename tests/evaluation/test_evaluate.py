@@ -53,12 +53,12 @@ def test_the_tables_show_the_runs_own_metrics(finished: Path) -> None:
 
 
 def test_json_has_what_was_asked_for_and_vectors_add_to_it(finished: Path, tmp_path: Path) -> None:
-    _evaluate(finished, "--metrics", "f1,MAP", "--topk", "2,3", "--vectors", "ngram", "--json", tmp_path / "out.json")
+    _evaluate(finished, "--metrics", "f1,MAP", "--topk", "2,15", "--vectors", "ngram", "--json", tmp_path / "out.json")
     found = json.loads((tmp_path / "out.json").read_text())
     assert list(found) == [str(finished)]
-    assert list(found[str(finished)]["overall"]) == ["f1@2", "f1@3", "map@2", "map@3"]
-    assert found[str(finished)]["beyond"]["cross_language_similarity@3"] is not None
-    assert 0 < found[str(finished)]["beyond"]["intra_list_diversity@3"] < 1
+    assert list(found[str(finished)]["overall"]) == ["f1@2", "f1@15", "map@2", "map@15"]
+    assert found[str(finished)]["beyond"]["cross_language_similarity@15"] is not None
+    assert 0 < found[str(finished)]["beyond"]["intra_list_diversity@15"] < 1
 
 
 def test_what_cannot_be_evaluated_is_refused(finished: Path, tmp_path: Path) -> None:

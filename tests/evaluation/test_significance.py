@@ -91,6 +91,12 @@ def test_each_of_many_distinct_values_is_drawn_as_often_as_the_others(count: int
         assert bootstrap_means(values, resamples, part).mean() == pytest.approx(share, abs=4 * spread + 2e-4)
 
 
+@pytest.mark.parametrize("count", [1, 3, 300, 20_000])
+def test_every_sample_is_as_long_as_the_values(count: int) -> None:
+    means = bootstrap_means(1 + np.arange(count) / 1e9, 60, seed=0)  # all 1, yet distinct
+    assert means == pytest.approx(np.ones(60), abs=2e-5)
+
+
 def test_samples_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(0).random(20_000)
     monkeypatch.setattr("os.cpu_count", lambda: 1)

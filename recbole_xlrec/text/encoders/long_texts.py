@@ -34,9 +34,7 @@ class LongTexts:
         self, originals: Sequence[str], tokenizer: Any, window: int | None, prompt: str, name: str = "encoder"
     ) -> None:
         if tokenizer is None or not tokenizer.is_fast:
-            raise EncoderError(
-                f"encoder {name}: its tokenizer cannot say where to cut long texts; use long_texts: cut."
-            )
+            raise EncoderError(f"encoder {name}: its tokenizer cannot say where to cut; use encoder_long_texts: cut.")
         self.texts: list[str] = []
         owners, counts = [], []
         room = _room(tokenizer, window, prompt, name)

@@ -9,7 +9,9 @@ import json
 import logging
 import os
 import re
+import warnings
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DTYPES = ("float32", "float16", "bfloat16", "auto", "int8")
-BACKENDS = ("torch", "onnx", "openvino")
+#: The packages that each needs beyond sentence-transformers.
+BACKENDS = {"torch": (), "onnx": ("optimum", "onnxruntime"), "openvino": ("optimum", "openvino")}
 LONG_TEXTS = ("cut", "pool")
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -206,6 +209,10 @@ class SentenceEncoder:
     def _load(self) -> SentenceTransformer:
         from sentence_transformers import SentenceTransformer
 
+        if any(find_spec(package) is None for package in BACKENDS[self.backend]):
+            raise EncoderError(
+                f"encoder {self.name}: the backend needs: pip install 'sentence-transformers[{self.backend}]'"
+            )
         # The cached commit is pinned: otherwise the hub could give newer weights than the fingerprint says.
         cached = cached_snapshot(self.name, self.revision) if self.local is None else None
         try:
@@ -221,8 +228,7 @@ class SentenceEncoder:
         except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
             kind = "the hub" if self.local is None else "this folder"
             reason = " ".join(str(error).split()).rstrip(".")
-            how = _HOW_BACKEND.format(self.backend) if self.backend != "torch" else _HOW_LOCAL
-            raise EncoderError(f"encoder {self.name} cannot be loaded from {kind}: {reason}. {how}") from error
+            raise EncoderError(f"encoder {self.name} cannot be loaded from {kind}: {reason}. {_HOW_LOCAL}") from error
         return _quantised(model, self.name) if self.dtype == "int8" else model
 
     def _encode_halving(self, model: SentenceTransformer, texts: list[str], prompt: str) -> NDArray[np.float32]:
@@ -250,8 +256,6 @@ _HOW_LOCAL = (
     "encoder: /path/to/model"
 )
 
-_HOW_BACKEND = "The backend needs: pip install 'sentence-transformers[{}]'"
-
 
 def rank_device() -> str | None:
     """The GPU of this process where torchrun started it, one a process; None otherwise."""
@@ -267,7 +271,9 @@ def _quantised(model: SentenceTransformer, name: str) -> SentenceTransformer:
 
     if model.device.type != "cpu":
         raise ConfigError(f"encoder {name}: int8 works on processors; set device: cpu, or dtype: bfloat16.")
-    quantised: SentenceTransformer = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, torch.qint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch names a successor that is a package of its own
+        quantised: SentenceTransformer = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, torch.qint8)
     return quantised
 
 

@@ -44,7 +44,7 @@ def test_the_report_finds_the_language_that_the_vocabulary_lacks(
     assert [warning[:3] for warning in found["warnings"]] == ["th:"]
     assert found["dimension"] == 32
     assert set(found["retrieval@1"]) == {"de-en", "de-th", "en-th"}
-    assert found["probe"]["by_language"]["th"] > 0.9
+    assert found["probe"]["by_language"]["th"] > 0.7  # chance is 1/3
     assert json.loads(json.dumps(found)) == found
 
 
