@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +13,9 @@ from rich.table import Table
 
 from recbole_xlrec.convert.ml100k_xl import LANGUAGES, convert
 from recbole_xlrec.data.files import replacing
+from recbole_xlrec.evaluation.benchmark.reading import read_suite
+from recbole_xlrec.evaluation.benchmark.suite import Dataset
+from recbole_xlrec.evaluation.benchmark.suite import Row as SuiteRow
 from recbole_xlrec.evaluation.comparison import OVERALL, Row, cells, collect, comma_separated, markdown
 
 FIRST_SEED = 2020
@@ -43,52 +45,49 @@ def quickstart(data_path: Path, run_path: Path, seeds: int = 3, console: Console
     Returns:
         The table's rows.
     """
-    from recbole_xlrec.data.yaml_files import read_yaml
-
     console = console or Console()
     started = time.perf_counter()
-    with resources.as_file(resources.files("recbole_xlrec") / "resources" / "quickstart.yaml") as path:
-        suite = read_yaml(path)
+    suite = read_suite("quick")
+    dataset = suite.datasets[0]
     folder = convert(data_path)
     console.print(f"Five storefronts, one language each, no item in common. Data: {folder}")
     base = {"data_path": str(data_path), "run_path": str(run_path), "show_progress": False, "keep_model": False}
-    trials = [trial for row in suite["rows"] for trial in plan(row, [FIRST_SEED + i for i in range(seeds)])]
-    found = _run_all(trials, base, suite["dataset"], console)
-    rows = [_row(row["name"], trials, found, suite["metrics"]) for row in suite["rows"]]
-    for metric in suite["metrics"]:
+    trials = [trial for row in suite.rows for trial in plan(row, [FIRST_SEED + i for i in range(seeds)])]
+    found = _run_all(trials, base, dataset, console)
+    rows = [_row(row.name, trials, found, suite.metrics) for row in suite.rows]
+    for metric in suite.metrics:
         console.print(_shown(rows, metric, seeds))
-    written = _write(rows, suite["metrics"], Path(run_path, suite["dataset"]))
+    written = _write(rows, suite.metrics, Path(run_path, dataset.name))
     minutes = (time.perf_counter() - started) / 60
-    console.print(_verdict(rows, suite["metrics"][0]))
-    console.print(f"Runs: {Path(run_path, suite['dataset'])}. Table: {' and '.join(map(str, written))}.")
+    console.print(_verdict(rows, suite.metrics[0]))
+    console.print(f"Runs: {Path(run_path, dataset.name)}. Table: {' and '.join(map(str, written))}.")
     peak = max(result["peak_memory_mb"] for result in found) / 1000
     console.print(f"{minutes:.1f} minutes, at most {peak:.1f} GB of memory.")
     return rows
 
 
-def plan(row: Mapping[str, Any], seeds: Sequence[int]) -> list[Trial]:
+def plan(row: SuiteRow, seeds: Sequence[int]) -> list[Trial]:
     """The runs of one row of the suite, in the order of the seeds."""
     scopes: list[dict[str, Any]] = [{}]
-    if row.get("one_language_at_a_time"):
+    if row.alone:
         scopes = [{"protocol": "single", "protocol_language": language} for language in LANGUAGES]
     return [
-        Trial(row["name"], row["model"], seed, {**row.get("config", {}), **scope, "seed": seed})
-        for seed in seeds
-        for scope in scopes
+        Trial(row.name, row.model, seed, {**row.config, **scope, "seed": seed}) for seed in seeds for scope in scopes
     ]
 
 
-def _run_all(trials: Sequence[Trial], base: Mapping[str, Any], dataset: str, console: Console) -> list[dict[str, Any]]:
+def _run_all(
+    trials: Sequence[Trial], base: Mapping[str, Any], dataset: Dataset, console: Console
+) -> list[dict[str, Any]]:
     from recbole_xlrec.bridge.experiment import run
 
     columns = (TextColumn("{task.description:38}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     found = []
-    config = resources.files("recbole_xlrec.dataset_configs") / f"{dataset}.yaml"
-    with resources.as_file(config) as path, Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=len(trials))
         for trial in trials:
             progress.update(task, description=f"{trial.row}, seed {trial.seed}")
-            found.append(run(trial.model, dataset, [path], {**base, **trial.settings}).metrics)
+            found.append(run(trial.model, dataset.name, dataset.config_files, {**base, **trial.settings}).metrics)
             progress.advance(task)
     return found
 

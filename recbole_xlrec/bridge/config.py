@@ -179,7 +179,8 @@ def known_keys() -> frozenset[str]:
     return frozenset([*declared, *ours, *_recbole_keys()])
 
 
-def _recbole_keys() -> set[str]:
+@cache
+def _recbole_keys() -> frozenset[str]:
     spec = importlib.util.find_spec("recbole")
     folder = Path((spec.submodule_search_locations or [""])[0] if spec else "")
     keys: set[str] = set()
@@ -188,7 +189,7 @@ def _recbole_keys() -> set[str]:
     for path in folder.joinpath("properties").rglob("*.yaml"):
         if path.stem not in ("url", "kg_url"):
             keys.update(re.findall(r"^([\w-]+)\s*:", path.read_text(encoding="utf-8"), flags=re.M))
-    return keys
+    return frozenset(keys)
 
 
 def _warn_of_unread(external: Mapping[str, Any], model: str) -> None:

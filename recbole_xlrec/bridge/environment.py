@@ -29,6 +29,7 @@ EXTRAS = {
     "peft": "peft",
     "detect": "lingua-language-detector",
     "stack": "lightgbm",
+    "tune": "optuna",
     "ann": "faiss-cpu",
 }
 

@@ -1,4 +1,4 @@
-"""Chooses the hyper-parameters of `recbole_xlrec/resources/quickstart.yaml`: the same number of trials for every row.
+"""Chooses the hyper-parameters of `recbole_xlrec/resources/suites/quick.yaml`: the same number of trials for every row.
 
 Reads validation results only. Left out of `make bench` (its name begins with `_`): it takes half an hour.
 
