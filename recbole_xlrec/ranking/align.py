@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recbole_xlrec.errors import DataError, sample
 from recbole_xlrec.evaluation.positions import Positions
-from recbole_xlrec.ranking.lists import EMPTY, Lists, check_lists
+from recbole_xlrec.ranking.lists import EMPTY, Lists, Mask, check_lists
 from recbole_xlrec.ranking.ranking import Ranking
 
 #: Ids that are looked up at once: as Python strings they take some 60 bytes each.
@@ -39,6 +39,21 @@ class Aligned(NamedTuple):
         """A part of the queries."""
         members = [member.rows(some) for member in self.members]
         return Aligned(members, self.targets[some], self.query_ids[some], self.languages[some], self.item_ids)
+
+    def listed(self) -> Mask:
+        """(queries,) true where any member lists any target."""
+        found = np.zeros(len(self.targets), dtype=bool)
+        for member in self.members:
+            found |= relevant(self.targets, member.items).any(axis=1)
+        return found
+
+
+def relevant(targets: NDArray[np.int32], items: NDArray[np.int32]) -> Mask:
+    """(queries, k) true where an item is among the query's targets."""
+    found = np.zeros(items.shape, dtype=bool)
+    for target in targets.T:
+        found |= (items == target[:, None]) & (items >= 0)
+    return found
 
 
 def align(

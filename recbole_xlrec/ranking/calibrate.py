@@ -88,7 +88,7 @@ def _greedy(lists: Lists, languages: NDArray[np.int64], mix: Mix, k: int, tradeo
     rows, n = languages.shape
     queues = np.stack([_queue(languages == code) for code in range(-1, mix.shape[1])], axis=1)
     scores = np.append(min_max([lists])[0].scores, np.full((rows, 1), -np.inf), axis=1)  # (rows, n + 1)
-    gain = np.where(np.isfinite(scores), (1 - tradeoff) * scores, -np.inf)
+    gain = np.where(scores == -np.inf, scores, (1 - tradeoff) * np.maximum(scores, 0))
     heads = np.zeros((rows, queues.shape[1]), dtype=np.int64)  # (rows, languages + 1), the first for no language
     counts = np.zeros((rows, mix.shape[1]))
     chosen = np.full((rows, min(k, n)), EMPTY, dtype=np.int64)

@@ -51,8 +51,7 @@ def _cosines(lists: Lists, vectors: NDArray[np.floating]) -> NDArray[np.float32]
 def _greedy(lists: Lists, cosines: NDArray[np.float32], k: int, relevance: float) -> NDArray[np.int64]:
     """(rows, k) the places chosen, -1 where there are no more."""
     row = np.arange(len(lists.items))
-    gain = relevance * min_max([lists])[0].scores  # (rows, n), -inf where empty
-    gain[~lists.present()] = -np.inf
+    gain = np.where(lists.present(), relevance * np.maximum(min_max([lists])[0].scores, 0), -np.inf)  # (rows, n)
     nearest = np.full(gain.shape, -np.inf, dtype=np.float32)
     chosen = np.full((len(row), k), EMPTY, dtype=np.int64)
     for step in range(k):

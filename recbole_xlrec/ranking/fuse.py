@@ -143,7 +143,7 @@ def _by_score(
         scores = np.concatenate([member.scores for member in normalised], axis=1, dtype=np.float64)  # (rows, width)
         scores[~np.isfinite(scores)] = 0  # the empty places
         if weights is not None:
-            scores *= weights[found.members]
+            scores *= np.repeat(weights, [member.items.shape[1] for member in normalised])
         return best_first(found, combine(found.gathered(scores), found.starts, found.counts()), k)
 
     return by_blocks(some, len(members[0].items), k, _width(members), workers)

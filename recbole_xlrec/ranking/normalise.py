@@ -90,7 +90,7 @@ def _borda(member: Lists, pool: NDArray[np.int32], candidates: NDArray[np.int64]
     """The points of one member's items and, after them, of the others of the pool (rows, most candidates)."""
     both = union([member, Lists(pool, np.zeros(pool.shape, dtype=np.float32))])
     new = np.zeros(both.items.shape, dtype=bool)
-    new.ravel()[both.starts] = both.gathered(both.members)[both.starts] == 1
+    new.ravel()[both.starts] = np.minimum.reduceat(both.gathered(both.members), both.starts) == 1
     lacking = np.where(new, both.items, EMPTY)  # (rows, width)
     order = np.argsort(lacking < 0, axis=1, kind="stable")[:, : pool.shape[1]]
     items = np.concatenate([member.items, np.take_along_axis(lacking, order, axis=1)], axis=1)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from recbole_xlrec.data.files import existing_file, replacing
 from recbole_xlrec.errors import ConfigError, DataError, sample
-from recbole_xlrec.ranking.align import Aligned
+from recbole_xlrec.ranking.align import Aligned, relevant
 from recbole_xlrec.ranking.candidates import Candidates, Signals, candidates, check_signals, feature_names
 from recbole_xlrec.ranking.leakage import refuse_judged
 from recbole_xlrec.ranking.lists import Lists, by_blocks, check_length, check_members
@@ -50,7 +50,7 @@ class Options(NamedTuple):
     least: int = 50
     holdout: float = 0.2
     patience: int = 30
-    queries: int = 20_000
+    queries: int = 10_000
     seed: int = 0
     threads: int = 1
 
@@ -198,10 +198,7 @@ def _parameters(options: Options, k: int) -> dict[str, Any]:
 
 def _parts(validation: Aligned, options: Options) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows to learn from and rows to choose the number of trees by, of different users; all have a listed target."""
-    hit = np.zeros(len(validation.targets), dtype=bool)
-    for member in validation.members:
-        hit |= _relevant(validation.targets, member.items).any(axis=1)
-    rows = np.flatnonzero(hit)
+    rows = np.flatnonzero(validation.listed())
     if not len(rows):
         raise DataError("no member lists a target of any validation query: there is nothing to learn from")
     rng = np.random.default_rng(options.seed)
@@ -212,14 +209,6 @@ def _parts(validation: Aligned, options: Options) -> tuple[NDArray[np.int64], ND
     if held_out.sum() < FEWEST or held_out.all():
         return rows, rows[:0]
     return rows[~held_out], rows[held_out]
-
-
-def _relevant(targets: NDArray[np.int32], items: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """(queries, k) where an item is among the query's targets."""
-    found = np.zeros(items.shape, dtype=bool)
-    for target in targets.T:
-        found |= (items == target[:, None]) & (items >= 0)
-    return found
 
 
 def _data(
@@ -233,10 +222,10 @@ def _data(
     """The candidates of some queries as lightgbm takes them."""
     some = validation.rows(rows)
     found: Candidates = candidates(some.members, signals.rows(rows))
-    relevant = _relevant(some.targets[found.rows], found.items[:, None])[:, 0]
+    labels = relevant(some.targets[found.rows], found.items[:, None])[:, 0]
     groups = np.bincount(found.rows, minlength=len(rows))
     return lightgbm.Dataset(
-        found.features, label=relevant.astype(int), group=groups, feature_name=names, reference=reference
+        found.features, label=labels.astype(int), group=groups, feature_name=names, reference=reference
     )
 
 

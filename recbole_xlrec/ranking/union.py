@@ -25,10 +25,12 @@ class Union(NamedTuple):
 
     Attributes:
         items: (rows, width) int32, rising, empty places last; width is the sum of the members' k.
-        places: (rows, width) int64, which column of the members put side by side a cell comes from.
+        places: (rows, width) int64, which place of the members a cell comes from; places are numbered by rank, those
+            of one rank by member, and so are those of an item.
         starts: (groups,) int64 flat positions of the first cell of each item; the empty places of a row are a group.
-        columns: (width,) int64, each column's place in its own member, from 0.
-        members: (width,) int64, which member each column is of.
+        columns: (width,) int64, each place's rank in its member, from 0.
+        members: (width,) int64, which member each place is of.
+        order: (width,) int64, which column of the members put side by side each place is.
     """
 
     items: Items
@@ -36,34 +38,40 @@ class Union(NamedTuple):
     starts: NDArray[np.int64]
     columns: NDArray[np.int64]
     members: NDArray[np.int64]
+    order: NDArray[np.int64]
 
     def counts(self) -> NDArray[np.int64]:
         """(groups,) how many members list each item."""
         return np.diff(self.starts, append=self.items.size)
 
+    def best(self) -> NDArray[np.int64]:
+        """(groups,) the highest place of each item in any member, from 0."""
+        return self.columns[self.places.ravel()[self.starts]]
+
     def gathered(self, values: NDArray[Any]) -> NDArray[Any]:
-        """(rows * width,) the values, (width,) or (rows, width) in the members' order, of each cell."""
+        """(rows * width,) each cell's value, of values by place (width,) or by column side by side (rows, width)."""
         if values.ndim == 1:
             return values.take(self.places).ravel()
         offsets = np.arange(len(values))[:, None] * values.shape[1]
-        return values.ravel().take(self.places + offsets).ravel()
+        return values.ravel().take(self.order[self.places] + offsets).ravel()
 
 
 def union(members: Sequence[Lists]) -> Union:
-    """Puts the places of equal items together; of one item's places those of the earlier member come first."""
+    """Puts the places of equal items together."""
     widths = [member.items.shape[1] for member in members]
     width = sum(widths)
+    columns, owners = np.concatenate([np.arange(each) for each in widths]), np.repeat(np.arange(len(widths)), widths)
+    order = np.lexsort((owners, columns))
     bits = np.uint64(max(1, (width - 1).bit_length()))
     keys = np.concatenate([member.items for member in members], axis=1).view(np.uint32).astype(np.uint64)
     keys <<= bits  # -1 has become the largest number of 32 bits: empty places are last
-    keys |= np.arange(width, dtype=np.uint64)
+    keys |= np.argsort(order).astype(np.uint64)
     keys.sort(axis=1)
     items = (keys >> bits).astype(np.uint32).view(np.int32)  # (rows, width)
     places = (keys & ((np.uint64(1) << bits) - np.uint64(1))).view(np.int64)  # (rows, width)
     first = np.ones(items.shape, dtype=bool)
     np.not_equal(items[:, 1:], items[:, :-1], out=first[:, 1:])
-    columns = np.concatenate([np.arange(each) for each in widths])
-    return Union(items, places, np.flatnonzero(first), columns, np.repeat(np.arange(len(widths)), widths))
+    return Union(items, places, np.flatnonzero(first), columns[order], owners[order], order)
 
 
 def best_first(found: Union, fused: NDArray[np.floating[Any]], k: int) -> Lists:
@@ -84,10 +92,10 @@ def best_first(found: Union, fused: NDArray[np.floating[Any]], k: int) -> Lists:
     bits = max(1, (width - 1).bit_length())
     if bits + int(found.columns.max(initial=0)).bit_length() > int(_HALF):
         raise ConfigError(f"{found.members[-1] + 1} lists of together {width} places are too long: cut them first")
-    best = np.minimum.reduceat(found.gathered(found.columns), found.starts).astype(np.uint64)
-    held = found.items.ravel()[found.starts] >= 0
+    best = found.best().astype(np.uint64)
     keys = np.full(rows * width, _NOTHING)
-    keys[found.starts[held]] = ((_falling(fused) << _HALF) | (best << np.uint64(bits)))[held]
+    keys[found.starts] = (_falling(fused) << _HALF) | (best << np.uint64(bits))
+    keys[found.starts[found.items.ravel()[found.starts] < 0]] = _NOTHING
     keys = keys.reshape(rows, width)
     keys |= np.arange(width, dtype=np.uint64)
     if k < width:
