@@ -18,6 +18,8 @@ from recbole_xlrec import __version__
 from recbole_xlrec.cli_benchmark import benchmark
 from recbole_xlrec.cli_data import DataPath, convert, datasets, inspect
 from recbole_xlrec.cli_evaluation import evaluate
+from recbole_xlrec.cli_recommend import recommend
+from recbole_xlrec.cli_report import report
 from recbole_xlrec.cli_text import align, encoder_report, encoders
 from recbole_xlrec.errors import XLRecError
 
@@ -37,7 +39,7 @@ app = typer.Typer(
     work as in RecBole. Or use one of the commands below.""",
 )
 
-for verb in (convert, datasets, inspect, evaluate, benchmark, align, encoders, encoder_report):
+for verb in (convert, datasets, inspect, evaluate, benchmark, report, recommend, align, encoders, encoder_report):
     app.command()(verb)
 
 

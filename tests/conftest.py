@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -100,3 +101,18 @@ def ml_cut(ml100k: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_atomic(f"{target}.item", films, {"movie_title": "token_seq", "class": "token_seq"})
     write_atomic(f"{target}.user", users, dict.fromkeys(("age", "gender", "occupation", "zip_code"), "token"))
     return folder
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A running browser, see `chromium.py`; tests that need one are skipped where there is none."""
+    spec = importlib.util.spec_from_file_location("chromium", Path(__file__).with_name("chromium.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    path = module.find_chromium()
+    if path is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium, or put one on the PATH")
+    with module.Chromium(path, tmp_path_factory.mktemp("browser")) as browser:
+        yield browser

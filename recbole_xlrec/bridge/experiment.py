@@ -24,6 +24,8 @@ from recbole_xlrec.bridge.dataset import xl_dataset
 from recbole_xlrec.bridge.distributed import barrier, gather_ranking, global_rank, is_main
 from recbole_xlrec.bridge.environment import PeakMemory, environment
 from recbole_xlrec.bridge.finetune import FineTuning, fine_tuning
+from recbole_xlrec.bridge.fusion import FusionTrainer
+from recbole_xlrec.bridge.fusion_members import given_runs
 from recbole_xlrec.bridge.model_file import save_model
 from recbole_xlrec.bridge.ranking_context import ranking_context
 from recbole_xlrec.bridge.registry import register
@@ -36,6 +38,7 @@ from recbole_xlrec.bridge.run_folder import (
     METRICS,
     MODEL,
     RANKING,
+    VALID_RANKING,
     data_hashes,
     encoder_hash,
     partial_folder,
@@ -96,6 +99,7 @@ def run(
         **data_hashes(Path(settings["data_path"]), settings["dataset"], settings["additional_feat_suffix"] or ()),
         **encoder_hash(settings["encoder"]),
         **(encoder_hash(settings["alignment"]) if settings["alignment"] else {}),
+        **given_runs(settings),
     }
     tuning = fine_tuning(settings, hashes)
     name = run_name(settings.final_config_dict, {**hashes, **(tuning.identity if tuning else {})})
@@ -160,6 +164,7 @@ def _run_into(folder: Path, settings: Any, hashes: Mapping[str, str], tuning: Fi
         trainer, valid = _fit(folder, settings, model, parts, tuning)
     with watch("evaluate"):
         test, ranking = _evaluate(trainer, parts[2], settings) if settings["evaluate_test"] else ({}, None)
+        valid_ranking = _valid_ranking(trainer, parts[1], settings)
     trainer.tensorboard.close()  # its thread would go on writing after the folder has been renamed
     watch.seconds["encode"] = dataset.encode_seconds["encode"]
     watch.seconds["fit"] -= watch.seconds["encode"]
@@ -176,12 +181,14 @@ def _run_into(folder: Path, settings: Any, hashes: Mapping[str, str], tuning: Fi
     }
     if tuning:
         metrics["finetune"] = tuning.report(valid)
+    if isinstance(trainer, FusionTrainer):
+        metrics["fusion"] = trainer.fusion_report()
     if is_main(settings):
         context = None
         if ranking is not None:
             train = rows.whole if tuning else parts[0]._dataset
             context = ranking_context(ranking, train, parts[1]._dataset, parts[2]._dataset)
-        _write_results(folder, settings, trainer, (ranking, context), metrics)
+        _write_results(folder, settings, trainer, (ranking, context, valid_ranking), metrics)
     return metrics
 
 
@@ -217,6 +224,19 @@ def _evaluate(trainer: Any, test_data: Any, settings: Any) -> tuple[dict[str, fl
     return {name: float(value) for name, value in test.items()}, gather_ranking(ranking, settings)
 
 
+def _valid_ranking(trainer: Any, valid_data: Any, settings: Any) -> Ranking | None:
+    """The validation lists of the best model; it is loaded already where test has been looked at."""
+    if not settings["save_valid_ranking"] or not valid_data:
+        return None
+    _, ranking = trainer.evaluate_with_ranking(
+        valid_data,
+        settings["ranking_k"],
+        load_best_model=not settings["evaluate_test"],
+        show_progress=settings["show_progress"],
+    )
+    return gather_ranking(ranking, settings)
+
+
 def _by_language(ranking: Ranking | None, settings: Any) -> dict[str, dict[str, float]]:
     if ranking is None:
         return {}
@@ -235,14 +255,16 @@ def _write_results(
     folder: Path,
     settings: Any,
     trainer: Any,
-    found: tuple[Ranking | None, Context | None],
+    found: tuple[Ranking | None, Context | None, Ranking | None],
     metrics: Mapping[str, Any],
 ) -> None:
-    ranking, context = found
+    ranking, context, valid_ranking = found
     if ranking is not None:
         save_ranking(ranking, folder / RANKING)
     if context is not None:
         save_context(context, folder / CONTEXT)
+    if valid_ranking is not None:
+        save_ranking(valid_ranking, folder / VALID_RANKING)
     # A tree model is no module; it lies there already, in its library's own format.
     # Without a test, the best weights have not been loaded: the model is that of the last epoch.
     if settings["keep_model"] and settings["evaluate_test"] and isinstance(trainer.model, nn.Module):

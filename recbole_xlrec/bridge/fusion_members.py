@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from recbole_xlrec.bridge.config import check_keys
+from recbole_xlrec.bridge.fusion_fit import check_fusion
 from recbole_xlrec.bridge.registry import check_model, model_defaults
 from recbole_xlrec.bridge.run_folder import (
     CONFIG,
@@ -129,10 +130,16 @@ def _unused(name: str, taken: list[str]) -> str:
 
 
 def given_runs(settings: Any) -> dict[str, str]:
-    """SHA-256 of the rankings of the members that are run folders: what is there counts, not where."""
+    """SHA-256 of the rankings of the members that are run folders, so that others in the same place are noticed.
+
+    Raises:
+        ConfigError: If the keys of a fusion do not fit.
+    """
     if settings["model"] != "XLFusion":
         return {}
-    folders = [Path(wanted.run) for wanted in wanted_members(settings["members"]) if wanted.run is not None]
+    wanted = wanted_members(settings["members"])
+    check_fusion(settings, len(wanted))
+    folders = [Path(each.run) for each in wanted if each.run is not None]
     paths = [folder / name for folder in folders for name in _FILES.values()]
     return {str(path): file_hash(path) for path in paths if path.is_file()}
 
@@ -179,9 +186,8 @@ def _trained(wanted: Wanted, scope: dict[str, Any], settings: Any) -> Path:
     inherited = {key: value for key, value in given.items() if key not in dropped}
     depth, whole = settings["fusion_depth"], settings["eval_args"]
     kept = {"eval_args": whole, "ranking_k": depth, "save_valid_ranking": True}
-    return run(
-        wanted.model, settings["dataset"], None, {**inherited, **wanted.settings, **kept, **scope}
-    ).folder.absolute()
+    config = {**inherited, **wanted.settings, **kept, **scope}
+    return run(wanted.model, settings["dataset"], None, config).folder
 
 
 def _compare(folder: Path, settings: Any) -> None:

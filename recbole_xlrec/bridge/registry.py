@@ -31,7 +31,7 @@ class ModelEntry(NamedTuple):
     Attributes:
         family: RecBole's family, one of `FAMILIES`.
         module: Where the class lives.
-        trainer: Name of the RecBole trainer class it is trained by.
+        trainer: Name of the RecBole trainer class it is trained by, or `FusionTrainer`.
         dataset: Name of the RecBole dataset class it reads, or `WindowDataset`.
         joint: Whether it reads the keys of ``properties/joint.yaml``.
     """
@@ -49,6 +49,7 @@ MODELS: dict[str, ModelEntry] = {
     "XLAlphaRec": ModelEntry("general", "recbole_xlrec.model.xlalpharec", "Trainer", "Dataset", joint=True),
     "XLSASRec": ModelEntry("sequential", "recbole_xlrec.model.xlsasrec", "Trainer", "WindowDataset", joint=True),
     "XLMLP": ModelEntry("context_aware", "recbole_xlrec.model.xlmlp", "Trainer", "Dataset"),
+    "XLFusion": ModelEntry("general", "recbole_xlrec.model.xlfusion", "FusionTrainer", "Dataset"),
 }
 
 
@@ -101,8 +102,16 @@ def _set_classes(name: str, entry: ModelEntry) -> None:
 
     trainers: ModuleType = import_module("recbole.trainer")
     datasets: ModuleType = import_module("recbole.data.dataset")
-    setattr(trainers, f"{name}Trainer", xl_trainer(getattr(trainers, entry.trainer)))
+    setattr(trainers, f"{name}Trainer", xl_trainer(trainer_class(entry)))
     setattr(datasets, f"{name}Dataset", xl_dataset(dataset_class(entry)))
+
+
+def trainer_class(entry: ModelEntry) -> type:
+    """The class that a model's trainer is made of, RecBole's or ours."""
+    from recbole_xlrec.bridge.fusion import FusionTrainer
+
+    ours = {FusionTrainer.__name__: FusionTrainer}
+    return ours.get(entry.trainer) or getattr(import_module("recbole.trainer"), entry.trainer)
 
 
 def dataset_class(entry: ModelEntry) -> type:

@@ -26,7 +26,7 @@ from recbole_xlrec.text.encoders.model_files import folder_sha256
 from recbole_xlrec.text.encoders.registry import ENCODERS, file_path, is_file_spec
 
 METRICS, RANKING, MODEL, CONFIG = "metrics.json", "ranking.npz", "model.safetensors", "config.yaml"
-CONTEXT = "context.npz"
+CONTEXT, VALID_RANKING = "context.npz", "ranking_valid.npz"
 CHECKPOINT = "checkpoint.pth"
 HISTORY, ENVIRONMENT, LOG = "history.jsonl", "environment.json", "log.txt"
 

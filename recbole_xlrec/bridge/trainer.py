@@ -170,7 +170,7 @@ class XLTrainerMixin(_Base):
         self.eval_collector.collect_users(user_ids)
         if self.recorder is not None:
             self.recorder.add(user_ids, scores, positive_u, positive_i)
-        if self._limits is not None:
+        if self._limits is not None or getattr(self.model, "ranks_some_only", False):
             _put_lost_targets_last(scores, positive_u, positive_i)
         return interaction, scores, positive_u, positive_i
 
@@ -258,11 +258,11 @@ class RankingRecorder:
         if dataset.languages is not None:
             languages = np.array(dataset.languages.names)[dataset.languages.users[users]]
         user_ids = dataset.field2id_token[dataset.uid_field][users].astype(str)
-        target_ids = _padded(rows, dataset.item_ids[targets], len(users))
+        target_ids = padded(rows, dataset.item_ids[targets], len(users))
         return Ranking(user_ids, item_ids, scores, target_ids, languages)
 
 
-def _padded(rows: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
+def padded(rows: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
     """Lists as rows of one array (count, longest list), filled up with empty strings; `rows` may be in any order."""
     order = np.argsort(rows, kind="stable")
     rows, values = rows[order], values[order]

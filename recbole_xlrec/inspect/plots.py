@@ -94,8 +94,7 @@ def _layout(
         "xaxis": {"title": {"text": x_title}, "type": "category", "automargin": True, "fixedrange": True, **(x or {})},
         "yaxis": {"title": {"text": y_title}, "automargin": True, "fixedrange": True, **(y or {})},
         "showlegend": showlegend,
-        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        "margin": {"l": 8, "r": 8, "t": 28 if showlegend else 8, "b": 8},
+        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
         "height": 300,
         "bargap": 0.15,
     }

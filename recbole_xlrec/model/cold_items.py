@@ -9,7 +9,7 @@ items, taken together, as large beside those of the others as the joint regressi
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.linalg
@@ -38,13 +38,68 @@ def cold_weights(
         (warm, cold).
     """
     warm = ~cold
-    among = text_gram[np.ix_(warm, warm)]  # (warm, warm)
-    among.flat[:: len(among) + 1] += penalty * np.diagonal(among).mean()
-    right = text_gram[np.ix_(warm, cold)]  # (warm, cold)
-    columns = scipy.linalg.solve(among, right, assume_a="pos", overwrite_a=True, check_finite=False)
+    columns = _by_text(text_gram[np.ix_(warm, warm)], text_gram[np.ix_(warm, cold)], penalty)  # (warm, cold)
     met = histories[:, warm]  # (users, warm)
     scale = _size(met, weights[np.ix_(warm, cold)]) / max(_size(met, columns), 1e-12)
     return columns * columns.dtype.type(scale)
+
+
+class Fitted(NamedTuple):
+    """A joint regression that has been fitted.
+
+    Attributes:
+        rows: (items, width) text rows.
+        weights: (items, items), those of cold items as `cold_weights` gives them.
+        diagonal: (items,) of the inverse of the penalised Gram matrix.
+        histories: (users, items) of training.
+    """
+
+    rows: sp.csr_matrix
+    weights: Matrix
+    diagonal: Matrix
+    histories: sp.csr_matrix
+
+
+def new_weights(fitted: Fitted, new: sp.csr_matrix, penalty: float) -> Matrix:
+    """Weights of items that come after training, as `cold_weights` has them.
+
+    The factor is that of the cold items of training, so that a new item scores as one of these with its text would;
+    where training has none, it is taken from the new ones.
+
+    What the joint regression would have given a new item follows from the inverse P of its Gram matrix: by block
+    inversion P g, where g are the inner products with its text row; and P is (I - B) diag(P).
+
+    Args:
+        fitted: The joint regression.
+        new: (new, width) text rows.
+        penalty: As of `cold_weights`; 0 for the joint regression itself.
+
+    Returns:
+        (items, new).
+    """
+    cold = np.bincount(fitted.histories.indices, minlength=len(fitted.weights)) == 0  # (items,)
+    warm, dtype = ~cold, fitted.weights.dtype
+    products = (fitted.rows @ new.T).toarray().astype(dtype)  # (items, new)
+    joint = fitted.diagonal[warm, None] * (products - fitted.weights.T @ products)[warm]  # (warm, new)
+    out = np.zeros(products.shape, dtype=dtype)
+    out[warm] = joint
+    if penalty <= 0:
+        return out
+    own = fitted.rows[warm]  # (warm, width)
+    among = (own @ own.T).toarray().astype(dtype)
+    right = np.hstack([products[warm], (own @ fitted.rows[cold].T).toarray().astype(dtype)])  # (warm, new + cold)
+    columns = _by_text(among, right, penalty)
+    mine, known = columns[:, : new.shape[0]], columns[:, new.shape[0] :]
+    met = fitted.histories[:, warm]
+    larger, smaller = (fitted.weights[np.ix_(warm, cold)], known) if cold.any() else (joint, mine)
+    out[warm] = mine * dtype.type(_size(met, larger) / max(_size(met, smaller), 1e-12))
+    return out
+
+
+def _by_text(among: Matrix, right: Matrix, penalty: float) -> Matrix:
+    """The ridge regression: (warm, warm) products, overwritten, and (warm, others) → (warm, others)."""
+    among.flat[:: len(among) + 1] += penalty * np.diagonal(among).mean()
+    return scipy.linalg.solve(among, right, assume_a="pos", overwrite_a=True, check_finite=False)
 
 
 def _size(histories: sp.csr_matrix, columns: Matrix, block: int = 256) -> float:

@@ -27,6 +27,7 @@ class LightConvolution(nn.Module):
     back: torch.Tensor
     mean: torch.Tensor
     spread: torch.Tensor
+    degrees: torch.Tensor
 
     def __init__(self, histories: sp.csr_matrix, layers: int) -> None:
         super().__init__()
@@ -37,6 +38,7 @@ class LightConvolution(nn.Module):
         mean = sp.diags(1 / users) @ histories
         for name, matrix in (("forth", balanced), ("back", balanced.T), ("mean", mean), ("spread", mean.T)):
             self.register_buffer(name, _sparse(matrix.tocsr()), persistent=False)
+        self.register_buffer("degrees", torch.from_numpy(items), persistent=False)  # (items,)
 
     def forward(self, items: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(items, width) → (users, width), (items, width)."""
@@ -49,6 +51,22 @@ class LightConvolution(nn.Module):
             )
             all_users, all_items = all_users + users, all_items + items
         return all_users / (self.layers + 1), all_items / (self.layers + 1)
+
+    def passed_on(self, items: torch.Tensor) -> torch.Tensor:
+        """What items give to a user who comes after training, (items, width) → (2, items, width).
+
+        A user's vector is linear in those of the items of the history, whose layers a newcomer does not change. First
+        the part that the mean of the history takes (the zeroth layer), then the sum of the layers before the last,
+        divided by the roots of the items' degrees, which has to be divided by that of the user's.
+        """
+        users, layer, summed = _Product.apply(self.mean, self.spread, items), items, torch.zeros_like(items)
+        for _ in range(self.layers):
+            summed = summed + layer
+            users, layer = (
+                _Product.apply(self.forth, self.back, layer),
+                _Product.apply(self.back, self.forth, users),
+            )
+        return torch.stack([items, summed * self.degrees[:, None] ** -0.5]) / (self.layers + 1)
 
 
 class _Product(torch.autograd.Function):

@@ -14,6 +14,8 @@ import torch
 
 if TYPE_CHECKING:
     from recbole.model.abstract_recommender import AbstractRecommender as _Base
+
+    from recbole_xlrec.model.histories import Histories
 else:
     _Base = object
 
@@ -30,6 +32,10 @@ class InnerProduct(_Base):
 
     def item_vectors(self) -> torch.Tensor:
         """What is ranked, (items, width), from parameters and buffers only; the padding item first."""
+        raise NotImplementedError
+
+    def history_vectors(self, histories: Histories) -> torch.Tensor:
+        """What is asked for histories of nobody in particular, (histories, width); see `query_vectors`."""
         raise NotImplementedError
 
     def predict(self, interaction: Any) -> torch.Tensor:

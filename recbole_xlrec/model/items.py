@@ -64,6 +64,27 @@ class Items(nn.Module):
             parts.append(self.language(self.languages if items is None else self.languages[items]))
         return torch.stack(parts).sum(dim=0)
 
+    def of_text(self, texts: torch.Tensor, languages: torch.Tensor) -> torch.Tensor:
+        """Vectors of items that are no items of the dataset.
+
+        Args:
+            texts: (new, text).
+            languages: (new,) codes; one that training had no items of adds nothing.
+
+        Returns:
+            (new, width).
+
+        Raises:
+            ConfigError: If the model leaves text out.
+        """
+        if self.text is None:
+            raise ConfigError("adapter: none leaves text out, so that items are known by their id alone")
+        vectors = self.text.adapter(texts)
+        if self.language is None:
+            return vectors
+        known = languages < self.language.num_embeddings  # (new,)
+        return vectors + self.language(torch.where(known, languages, 0)) * known[:, None]
+
 
 class AdaptedText(nn.Module):
     """Text vectors through an adapter. Those that are small enough are a buffer; larger ones stay on disk.

@@ -16,9 +16,14 @@ from recbole_xlrec.text.encoders.ngram import NgramEncoder
 
 def lexical_rows(texts: Sequence[str], ngrams: tuple[int, int]) -> sp.csr_matrix:
     """Tf-idf weighted character n-grams of each text, (items, n-grams), rows of length 1; 0 for an empty text."""
+    return lexical_encoder(texts, ngrams).encode_sparse(texts)
+
+
+def lexical_encoder(texts: Sequence[str], ngrams: tuple[int, int]) -> NgramEncoder:
+    """What makes `lexical_rows` of these texts, and of others by the n-grams and weights of these."""
     encoder = NgramEncoder(min_n=ngrams[0], max_n=ngrams[1])
     encoder.fit([text for text in texts if text])
-    return encoder.encode_sparse(texts)
+    return encoder
 
 
 def feature_rows(values: Sequence[Sequence[str]], name: str = "the feature") -> sp.csr_matrix:
@@ -27,10 +32,19 @@ def feature_rows(values: Sequence[Sequence[str]], name: str = "the feature") -> 
     Raises:
         DataError: If no item has a value.
     """
+    return feature_encoder(values, name).transform(values)
+
+
+def feature_encoder(values: Sequence[Sequence[str]], name: str = "the feature") -> TfidfVectorizer:
+    """What makes `feature_rows` of these values, and of others by the weights of these.
+
+    Raises:
+        DataError: If no item has a value.
+    """
     if not any(value for found in values for value in found):
         raise DataError(f"{name}: no item has a value. Leave it out of feature_fields")
     weigh = TfidfVectorizer(analyzer=lambda found: [value for value in found if value], dtype=np.float32)
-    return weigh.fit_transform(values)
+    return weigh.fit(values)
 
 
 def stack(blocks: Sequence[tuple[float, sp.csr_matrix]]) -> sp.csr_matrix:

@@ -36,9 +36,8 @@ class UnseenItems(nn.Module):
         super().__init__()
         self.weight = weight
         seen = vectors[trained[:, 0] > 0]  # (trained, text)
-        whitening = fit_whitening(seen.numpy(), "none" if len(seen.unique(dim=0)) < 2 else "zca")
-        whitened = F.normalize(torch.from_numpy(whitening.apply(vectors.numpy())), dim=-1)
-        self.register_buffer("vectors", whitened, persistent=False)  # (items, text)
+        self.whitening = fit_whitening(seen.cpu().numpy(), "none" if len(seen.unique(dim=0)) < 2 else "zca")
+        self.register_buffer("vectors", self.new_part(vectors), persistent=False)  # (items, text)
         self.register_buffer("unseen", 1 - trained, persistent=False)  # (items, 1)
 
     @classmethod
@@ -55,6 +54,11 @@ class UnseenItems(nn.Module):
     def item_part(self) -> torch.Tensor:
         """(items, text)."""
         return self.vectors * self.unseen
+
+    def new_part(self, texts: torch.Tensor) -> torch.Tensor:
+        """That of items that are no items of the dataset, (new, text) → the same."""
+        whitened = torch.from_numpy(self.whitening.apply(texts.cpu().numpy())).to(texts.device)
+        return F.normalize(whitened, dim=-1)
 
     def query_part(self, histories: torch.Tensor) -> torch.Tensor:
         """(batch, seq) ids, 0 for none → (batch, text)."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from recbole.model.abstract_recommender import GeneralRecommender
 from recbole.utils import InputType
@@ -21,6 +22,7 @@ from torch.nn import functional as F
 
 from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.model.graph import LightConvolution
+from recbole_xlrec.model.histories import Histories
 from recbole_xlrec.model.inner_product import InnerProduct
 from recbole_xlrec.model.items import Items
 from recbole_xlrec.model.joint import Encode, JointTraining
@@ -84,6 +86,31 @@ class XLAlphaRec(InnerProduct, GeneralRecommender):
     def query_vectors(self, interaction: Any) -> torch.Tensor:
         """(batch, width): the users."""
         return self._queries(self._sides()[0](interaction[self.USER_ID]))
+
+    def history_vectors(self, histories: Histories) -> torch.Tensor:
+        """(histories, width): newcomers in the graph; one with a known user's history is that user.
+
+        The graph and the items' layers stay as they are: the newcomer hears of the items, and not they of the newcomer.
+        """
+        given = self.once(self._passed_on)  # (2, items, width or text)
+        met = histories.met(self.n_items)  # (histories, items)
+        rows, items = (torch.from_numpy(part).long().to(given.device) for part in met.nonzero())
+        degrees = torch.from_numpy(np.diff(met.indptr)).to(given)[rows, None]  # (total, 1)
+        parts = given[0, items] / degrees + given[1, items] * degrees**-0.5  # (total, width or text)
+        users = given.new_zeros(len(histories), given.shape[-1]).index_add_(0, rows, parts)
+        text = self.items.text
+        return self._queries(users if self.query_texts is None or text is None else text.adapter(users))
+
+    def new_item_vectors(self, texts: torch.Tensor, languages: torch.Tensor) -> torch.Tensor:
+        """Vectors of items that nobody has met: (new, text) and language codes (new,) → (new, width), of length 1."""
+        vectors = texts / (self.query_graph.layers + 1)  # as of any item without a neighbour: its zeroth layer alone
+        if self.query_texts is None:
+            vectors = texts
+        return F.normalize(self.items.of_text(vectors, languages), dim=-1)
+
+    def _passed_on(self) -> torch.Tensor:
+        text = None if self.query_texts is None or self.items.text is None else self.items.text.vectors
+        return self.query_graph.passed_on(self.items() if text is None else text)
 
     def _queries(self, users: torch.Tensor) -> torch.Tensor:
         return F.normalize(users, dim=-1) / self.temperature

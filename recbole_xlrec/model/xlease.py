@@ -18,6 +18,7 @@ and to CEASE / Add-EASE (Jeunen, Van Balen and Goethals, RecSys 2020). Where we 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,12 +29,13 @@ from numpy.typing import NDArray
 from recbole.model.abstract_recommender import GeneralRecommender
 from recbole.utils import InputType, ModelType
 from scipy.linalg import lapack
-from sklearn.preprocessing import normalize
 from torch import nn
 
 from recbole_xlrec.errors import ConfigError
-from recbole_xlrec.model.cold_items import cold_weights
-from recbole_xlrec.model.text_rows import counterparts, feature_rows, lexical_rows, stack
+from recbole_xlrec.model.cold_items import Fitted, cold_weights, new_weights
+from recbole_xlrec.model.histories import Histories
+from recbole_xlrec.model.text_rows import counterparts
+from recbole_xlrec.model.weighted_rows import Values, WeightedRows
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +66,7 @@ class XLEASE(GeneralRecommender):
         histories = dataset.histories()[:, items].astype(dtype)  # (users, active)
         self.histories = dataset.query_histories()[:, items].astype(dtype)  # of users that training has not seen, too
         gram: Matrix = np.zeros((len(items), len(items)), dtype=dtype)  # (active, active)
-        rows = _text_rows(config, dataset, items)
+        rows = WeightedRows(config, dataset, items).of_items()
         balance = user_balance(histories, config["history_power"])
         cold = np.bincount(histories.indices, minlength=len(items)) == 0  # (active,)
         text_gram: Matrix | None = None
@@ -74,7 +76,9 @@ class XLEASE(GeneralRecommender):
             _add_translated(gram, histories, balance, config, dataset)
         _add_gram(gram, (balance @ histories).astype(dtype))
         self.register_buffer("active", torch.from_numpy(items), persistent=False)
-        weights = zero_diagonal_regression(gram, config["reg_weight"])
+        inverse = inverse_of(gram, config["reg_weight"])
+        self.inverse_diagonal = inverse.diagonal().copy()  # (active,)
+        weights = _weights(inverse)
         if text_gram is not None:
             columns = cold_weights(text_gram, weights, cold, config["cold_penalty"], histories)
             weights[np.ix_(~cold, cold)] = columns
@@ -94,11 +98,71 @@ class XLEASE(GeneralRecommender):
         """Scores of all items for each user, (batch * items,)."""
         return self._encode(interaction[self.USER_ID]).flatten()
 
+    def history_scores(self, histories: Histories) -> torch.Tensor:
+        """Scores of all items for histories of nobody in particular, (histories, items)."""
+        return self._scores(self._active(histories))
+
+    def history_parts(self, histories: Histories) -> torch.Tensor:
+        """What each item adds to the scores of its history, (total, items); nothing where it stands there again."""
+        each = Histories(np.arange(len(histories.items) + 1), histories.items)
+        pairs = np.stack([histories.rows, histories.items])  # (2, total)
+        first = np.zeros(len(histories.items), dtype=bool)
+        first[np.unique(pairs, axis=1, return_index=True)[1]] = True
+        return self.history_scores(each) * torch.from_numpy(first).to(self.device)[:, None]
+
+    def new_item_weights(
+        self, config: Any, dataset: Any, texts: Sequence[str], values: Values, vectors: Matrix | None
+    ) -> torch.Tensor:
+        """By what weights histories score items that the run does not know, given by their text.
+
+        Args:
+            config: The run's.
+            dataset: The training part.
+            texts: (new,).
+            values: Field to (new,) lists of its values.
+            vectors: (new, width); needed where ``semantic_weight`` is above 0.
+
+        Returns:
+            (active, new), as `history_new` and `known_new` take them.
+
+        Raises:
+            ConfigError: If the model has no text rows.
+        """
+        items = self.active.cpu().numpy()
+        maker = WeightedRows(config, dataset, items)
+        rows, new = maker.of_items(), maker.make(texts, values, vectors)
+        if rows is None or new is None:
+            raise ConfigError(
+                "XLEASE with lexical_weight: 0 and semantic_weight: 0 reads no text, so that it cannot score new items"
+            )
+        histories = dataset.histories()[:, items].astype(self.histories.dtype)
+        fitted = Fitted(rows, self.weights.cpu().numpy(), self.inverse_diagonal, histories)
+        return torch.from_numpy(new_weights(fitted, new, config["cold_penalty"])).to(self.weights)
+
+    def known_new(self, interaction: Any, weights: torch.Tensor) -> torch.Tensor:
+        """Scores of new items for users, (batch, new)."""
+        return self._dense(self.histories[interaction[self.USER_ID].cpu().numpy()]) @ weights
+
+    def history_new(self, histories: Histories, weights: torch.Tensor) -> torch.Tensor:
+        """Scores of new items for histories, (histories, new)."""
+        return self._dense(self._active(histories)) @ weights
+
     def _encode(self, users: torch.Tensor) -> torch.Tensor:
-        history = torch.from_numpy(self.histories[users.cpu().numpy()].toarray()).to(self.device)  # (batch, active)
-        scores = history.new_zeros(len(users), self.n_items)  # (batch, items)
+        return self._scores(self.histories[users.cpu().numpy()])
+
+    def _scores(self, histories: sp.csr_matrix) -> torch.Tensor:
+        """(batch, active) → (batch, items)."""
+        history = self._dense(histories)  # (batch, active)
+        scores = history.new_zeros(len(history), self.n_items)  # (batch, items)
         scores[:, self.active] = history @ self.weights
         return scores
+
+    def _active(self, histories: Histories) -> sp.csr_matrix:
+        """(histories, active) of zeros and ones."""
+        return histories.met(self.n_items)[:, self.active.cpu().numpy()].astype(self.histories.dtype)
+
+    def _dense(self, histories: sp.csr_matrix) -> torch.Tensor:
+        return torch.from_numpy(histories.toarray()).to(self.device)
 
 
 def zero_diagonal_regression(gram: Matrix, penalty: float) -> Matrix:
@@ -116,6 +180,11 @@ def zero_diagonal_regression(gram: Matrix, penalty: float) -> Matrix:
     Raises:
         ConfigError: If the matrix is not positive definite at this precision.
     """
+    return _weights(inverse_of(gram, penalty))
+
+
+def inverse_of(gram: Matrix, penalty: float) -> Matrix:
+    """The upper triangle of (gram + penalty I)⁻¹, in the place of the Gram matrix; see `zero_diagonal_regression`."""
     gram.flat[:: len(gram) + 1] += penalty
     try:
         factor = scipy.linalg.cholesky(gram.T, lower=False, overwrite_a=True, check_finite=False)
@@ -125,7 +194,7 @@ def zero_diagonal_regression(gram: Matrix, penalty: float) -> Matrix:
     inverse, info = invert(factor, lower=0, overwrite_c=1)  # upper triangle of P
     if info != 0:
         raise ConfigError("the regression cannot be solved: raise reg_weight, or set precision: float64")
-    return _weights(inverse)
+    return inverse
 
 
 def _weights(inverse: Matrix) -> Matrix:
@@ -161,24 +230,6 @@ def _dtype(precision: str) -> type:
     if precision not in ("float32", "float64"):
         raise ConfigError(f"precision is float32 or float64, found {precision!r}")
     return np.float32 if precision == "float32" else np.float64
-
-
-def _text_rows(config: Any, dataset: Any, items: NDArray[np.int64]) -> sp.csr_matrix | None:
-    """(active, width) rows of n-grams, features and vectors; a row's squared length is the sum of their weights.
-
-    N-grams and values are counted over these items only, so that what training may not see changes nothing.
-    """
-    blocks: list[tuple[float, sp.csr_matrix]] = []
-    if config["lexical_weight"] > 0:
-        texts = dataset.item_texts()
-        lexical = [(1.0, lexical_rows([texts[item] for item in items], tuple(config["lexical_ngrams"])))]
-        for field in config["feature_fields"]:
-            values = dataset.item_feature(field)
-            lexical.append((config["feature_weight"], feature_rows([values[item] for item in items], field)))
-        blocks.append((config["lexical_weight"], normalize(stack(lexical))))
-    if config["semantic_weight"] > 0:
-        blocks.append((config["semantic_weight"], normalize(sp.csr_matrix(dataset.text_vectors()[items]))))
-    return stack([(weight**0.5, block) for weight, block in blocks]) if blocks else None
 
 
 def _add_gram(gram: Matrix, rows: sp.csr_matrix, share: float = 0.05, block: int = 1024) -> None:

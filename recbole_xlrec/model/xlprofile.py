@@ -16,8 +16,10 @@ from recbole.model.abstract_recommender import GeneralRecommender
 from recbole.utils import InputType, ModelType
 from sklearn.preprocessing import normalize
 from torch import nn
+from torch.nn import functional as F
 
 from recbole_xlrec.errors import ConfigError
+from recbole_xlrec.model.histories import Histories
 from recbole_xlrec.model.inner_product import InnerProduct
 
 
@@ -38,6 +40,8 @@ class XLProfile(InnerProduct, GeneralRecommender):
         self.dummy_param = nn.Parameter(torch.zeros(1))  # RecBole builds an optimizer for every model
         if config["half_life"] < 0:
             raise ConfigError(f"half_life is a number of interactions, 0 or more; found {config['half_life']}")
+        timed = dataset.time_field in dataset.query_events
+        self.half_life = config["half_life"] if timed else 0
         vectors = normalize(dataset.text_vectors())  # (items, width)
         profiles = normalize(recency_weights(dataset, config["half_life"]) @ vectors)  # (users, width)
         for name, matrix in (("vectors", vectors), ("profiles", profiles)):
@@ -51,9 +55,29 @@ class XLProfile(InnerProduct, GeneralRecommender):
         """Profiles of the users, (batch, width)."""
         return self.profiles[interaction[self.USER_ID]]
 
+    def history_vectors(self, histories: Histories) -> torch.Tensor:
+        """Profiles of histories, (histories, width)."""
+        parts = self.history_parts(histories)
+        profiles = parts.new_zeros(len(histories), parts.shape[1])
+        return profiles.index_add_(0, torch.from_numpy(histories.rows).to(parts.device), parts)
+
+    def history_parts(self, histories: Histories) -> torch.Tensor:
+        """What each item adds to the profile of its history, (total, width)."""
+        ages = histories.ages()
+        weights = 0.5 ** (ages / self.half_life) if self.half_life > 0 else np.ones(len(ages))  # (total,)
+        parts = self.vectors.cpu().numpy()[histories.items] * weights[:, None].astype(np.float32)  # (total, width)
+        sums = np.add.reduceat(parts, histories.starts[:-1], axis=0)  # (histories, width)
+        lengths = np.linalg.norm(sums, axis=1)
+        scale = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+        return torch.from_numpy(parts * scale[histories.rows, None]).to(self.vectors.device)
+
     def item_vectors(self) -> torch.Tensor:
         """Text vectors of length 1, (items, width)."""
         return self.vectors
+
+    def new_item_vectors(self, texts: torch.Tensor, languages: torch.Tensor) -> torch.Tensor:
+        """Vectors of items that the run does not know, (new, width) → the same, of length 1."""
+        return F.normalize(texts, dim=-1)
 
 
 def recency_weights(dataset: Any, half_life: float) -> sp.csr_matrix:

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from recbole_xlrec.bridge.windows import TARGETS
 from recbole_xlrec.errors import ConfigError
+from recbole_xlrec.model.histories import Histories
 from recbole_xlrec.model.inner_product import InnerProduct
 from recbole_xlrec.model.items import Items
 from recbole_xlrec.model.joint import JointTraining
@@ -73,12 +74,30 @@ class XLSASRec(InnerProduct, SequentialRecommender):
 
     def query_vectors(self, interaction: Any) -> torch.Tensor:
         """(batch, width): the state after the last item of each history, and the history's text for unseen items."""
-        sequences, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
+        return self._asked(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN])
+
+    def history_vectors(self, histories: Histories) -> torch.Tensor:
+        """(histories, width): the same of histories."""
+        device = self.positions.weight.device
+        return self._asked(*(torch.from_numpy(part).to(device) for part in histories.padded(self.max_seq_length)))
+
+    def _asked(self, sequences: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """(batch, seq) and (batch,) → (batch, width)."""
         states = self._states(*self._known(sequences))  # (batch, seq, width)
         queries = self._queries(self.gather_indexes(states, lengths - 1))
         if self.unseen is None:
             return queries
         return torch.cat([queries, self.unseen.query_part(sequences) / self.temperature], dim=-1)
+
+    def know_new_items(self, weight: float) -> None:
+        """Lets queries have a text for items that the run does not know, also where it knows all items of its own."""
+        if self.unseen is None and weight and self.items.text is not None and self.items.text.vectors is not None:
+            self.unseen = UnseenItems(self.items.text.vectors, self.items.trained, weight)
+
+    def new_item_vectors(self, texts: torch.Tensor, languages: torch.Tensor) -> torch.Tensor:
+        """Vectors of items that the run does not know: (new, text) and language codes (new,) → (new, width)."""
+        vectors = F.normalize(self.items.of_text(texts, languages), dim=-1)
+        return vectors if self.unseen is None else torch.cat([vectors, self.unseen.new_part(texts)], dim=-1)
 
     def _known(self, sequences: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(batch, seq) ids → places, and vectors of the items that occur there."""

@@ -27,6 +27,7 @@ from recbole_xlrec.bridge.registry import (
     dataset_class,
     model_yaml,
     register,
+    trainer_class,
 )
 from recbole_xlrec.bridge.trainer import XLTrainerMixin
 from recbole_xlrec.data.yaml_files import read_yaml
@@ -74,7 +75,7 @@ def test_recbole_finds_our_very_classes_by_name() -> None:
 def test_recbole_finds_trainers_and_datasets_that_are_its_own_decorated() -> None:
     for name, entry in MODELS.items():
         trainer = get_trainer(get_model(name).type, name)
-        assert issubclass(trainer, (XLTrainerMixin, getattr(recbole.trainer, entry.trainer)))
+        assert issubclass(trainer, trainer_class(entry))
         assert issubclass(trainer, XLTrainerMixin)
         dataset = getattr(recbole.data.dataset, f"{name}Dataset")
         assert issubclass(dataset, XLDatasetMixin)
@@ -149,7 +150,7 @@ def test_every_entry_of_the_table_is_whole() -> None:
     for name, entry in MODELS.items():
         assert entry.family in FAMILIES
         assert model_yaml(name).is_file()
-        assert hasattr(recbole.trainer, entry.trainer)
+        assert issubclass(trainer_class(entry), recbole.trainer.Trainer)
         assert dataset_class(entry).__name__ == entry.dataset
 
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 import io
 import json
 import re
-import shutil
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import plotly.graph_objects as go
 import pytest
@@ -20,6 +20,7 @@ from recbole_xlrec.inspect.plots import figures
 
 from .conftest import INTER, USER
 
+LIGHT_INK = "rgb(27, 27, 26)"
 LOADING = {"src", "href", "srcset", "action", "data", "poster", "background"}
 
 
@@ -169,25 +170,12 @@ def test_without_a_dataset_no_page_is_written(tiny: Path, tmp_path: Path) -> Non
     assert not (tmp_path / "page.html").exists()
 
 
-def test_a_browser_draws_every_plot_without_the_network(tiny: Path, tmp_path: Path) -> None:
-    playwright = pytest.importorskip("playwright.sync_api")
+def test_a_browser_draws_every_plot_without_the_network(tiny: Path, tmp_path: Path, chromium: Any) -> None:
     target = tmp_path / "tiny.html"
     shown(tiny, "tiny", target)
-    with playwright.sync_playwright() as play:
-        browser_path = shutil.which("chromium") or play.chromium.executable_path
-        if not Path(browser_path).is_file():
-            pytest.skip("no chromium: playwright install chromium")
-        browser = play.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
-        tab = browser.new_page(viewport={"width": 390, "height": 800})
-        asked: list[str] = []
-        wrong: list[str] = []
-        tab.on("request", lambda request: asked.append(request.url))
-        tab.on("pageerror", lambda error: wrong.append(str(error)))
-        tab.goto(target.as_uri())
-        drawn = tab.locator(".plot .main-svg").count()
-        wide = tab.evaluate("document.documentElement.scrollWidth")
-        browser.close()
-    assert wrong == []
-    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
-    assert drawn >= 5
-    assert wide <= 390
+    with chromium.tab(target, width=390, dark=True) as tab:
+        assert tab.troubles() == []
+        assert tab.requests() == []
+        assert tab.run("document.querySelectorAll('.plot .main-svg').length") >= 5
+        assert tab.run("document.documentElement.scrollWidth") <= 390
+        assert tab.run("document.getElementById('theme').click(), getComputedStyle(document.body).color") == LIGHT_INK

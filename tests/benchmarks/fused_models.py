@@ -1,0 +1,140 @@
+"""XLFusion beside its members: does fusing help, and is it more than chance?
+
+On ml-100k-xl the members are XLEASE, EASE, ItemKNN and BPR with the settings of the quick start; on anime_multi, which
+needs XLREC_DATA, those of the suite text-vs-id and an ItemKNN. Fusions have their defaults, and learn from validation alone. Tests are
+paired over queries, each row against the best member, with Holm's correction. What has finished is not repeated.
+
+Usage: python tests/benchmarks/fused_models.py FOLDER [ml-100k-xl|anime_multi ...] [--seeds 2020,2021]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from recbole_xlrec import run
+from recbole_xlrec.convert import ml100k_xl
+from recbole_xlrec.convert.options import Options
+from recbole_xlrec.convert.pipeline import convert
+from recbole_xlrec.convert.registry import find_source
+from recbole_xlrec.evaluation.by_language import per_query
+from recbole_xlrec.evaluation.pairing import QueryValues, pair_rows, stack_seeds
+from recbole_xlrec.evaluation.row_tests import compare_rows
+from recbole_xlrec.ranking.ranking import load_ranking
+
+CONFIGS = Path(__file__).parents[2] / "dataset_configs"
+METRIC = "ndcg@10"
+MEMBERS: dict[str, list[dict[str, Any]]] = {
+    "ml-100k-xl": [
+        {
+            "model": "XLEASE",
+            "reg_weight": 150.0,
+            "lexical_weight": 20.0,
+            "transfer_weight": 0.5,
+            "feature_fields": ["release_year", "category"],
+        },
+        {"model": "EASE", "reg_weight": 200.0},
+        {"model": "ItemKNN", "k": 200, "shrink": 10.0},
+        {
+            "model": "BPR",
+            "embedding_size": 128,
+            "learning_rate": 0.002,
+            "epochs": 40,
+            "eval_step": 5,
+            "stopping_step": 2,
+        },
+    ],
+    "anime_multi": [
+        {
+            "model": "XLEASE",
+            "text_languages": "all",
+            "feature_fields": ["category", "type"],
+            "feature_weight": 0.5,
+            "lexical_weight": 150.0,
+            "reg_weight": 100.0,
+            "history_power": 0.5,
+            "transfer_weight": 0.0,
+        },
+        {"model": "EASE", "reg_weight": 100.0},
+        {"model": "ItemKNN", "k": 100},
+        {"model": "BPR", "learning_rate": 0.002, "train_batch_size": 8192, "stopping_step": 3, "eval_step": 2},
+    ],
+}
+FUSIONS: dict[str, dict[str, Any]] = {
+    "RRF": {"fusion": "rrf"},
+    "CombMNZ": {"fusion": "comb_mnz"},
+    "weighted sum": {"fusion": "weighted_sum"},
+    "stack": {"fusion": "stack"},
+    "stack, calibrated 0.5": {"fusion": "stack", "fusion_calibration": 0.5},
+}
+
+
+def fused(folder: Path, dataset: str, seed: int, settings: Mapping[str, Any]) -> Any:
+    """One fusion's run."""
+    paths = {"data_path": str(folder / "data"), "run_path": str(folder / "runs"), "show_progress": False}
+    config = {**paths, "members": MEMBERS[dataset], "seed": seed, **settings}
+    return run("XLFusion", dataset, [CONFIGS / f"{dataset}.yaml"], config)
+
+
+def rows_of(folder: Path, dataset: str, seeds: list[int]) -> dict[str, QueryValues]:
+    """The values of each query, of every member and fusion, over the seeds."""
+    folders: dict[str, list[Path]] = {}
+    for name, settings in FUSIONS.items():
+        if "fusion_calibration" in settings and dataset != "ml-100k-xl":
+            continue  # needs items with languages
+        for seed in seeds:
+            found = fused(folder, dataset, seed, settings)
+            learned = {key: found.metrics["fusion"].get(key) for key in ("weights", "importance")}
+            print(f"{dataset} {name} seed {seed}: {found.metrics['test'][METRIC]:.4f} {learned}", flush=True)
+            if name == "RRF":
+                for member in found.metrics["fusion"]["members"]:
+                    folders.setdefault(member["name"], []).append(Path(member["folders"][0]))
+            folders.setdefault(name, []).append(found.folder)
+    rows = {}
+    for name, paths in folders.items():
+        rankings = [load_ranking(path / "ranking.npz") for path in paths]
+        values = [per_query(ranking, ["ndcg"], [10])[METRIC] for ranking in rankings]
+        rows[name] = stack_seeds(values, [ranking.query_ids for ranking in rankings])
+    return rows
+
+
+def table(folder: Path, dataset: str, seeds: list[int]) -> None:
+    """Prints the table of a dataset."""
+    values = pair_rows(rows_of(folder, dataset, seeds))
+    names = [name for name in values if name not in FUSIONS]
+    best = max(names, key=lambda name: values[name].mean())
+    tests = compare_rows(values, best)
+    lines = {
+        name: {METRIC: found.mean(), **({} if name == best else tests[name]._asdict())}
+        for name, found in values.items()
+    }
+    columns = [METRIC, "difference", "low", "high", "p", "adjusted_p", "effect", "mark"]
+    frame = pd.DataFrame(lines).T.reindex(columns=columns)
+    print(f"\n{dataset}, seeds {seeds}, {len(values[best])} queries, against {best}\n{frame.to_string()}\n", flush=True)
+
+
+def main() -> None:
+    """Makes the tables of the datasets that are named, or of all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("datasets", nargs="*", choices=[*MEMBERS, []])
+    parser.add_argument(
+        "--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[2020, 2021, 2022]
+    )
+    flags = parser.parse_args()
+    for dataset in flags.datasets or MEMBERS:
+        if dataset == "ml-100k-xl":
+            ml100k_xl.convert(flags.folder / "data")
+        elif not (flags.folder / "data" / dataset).is_dir():
+            options = Options(dataset, settings={"mapping": dataset})
+            convert(find_source("table"), Path(os.environ["XLREC_DATA"]) / dataset, flags.folder / "data", options)
+        table(flags.folder, dataset, flags.seeds)
+
+
+if __name__ == "__main__":
+    main()
