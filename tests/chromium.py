@@ -131,8 +131,7 @@ class Tab:
         """Loads a file and waits until its scripts have run."""
         self._browser.events.clear()
         self.call("Page.navigate", url=path.resolve().as_uri())
-        while self.run("document.readyState") != "complete" or self.run("location.href") == "about:blank":
-            time.sleep(0.05)
+        self.wait("document.readyState === 'complete' && location.href !== 'about:blank'")
 
     def run(self, script: str) -> Any:
         """The value of a JavaScript expression; one that fails is an error here."""
@@ -140,6 +139,14 @@ class Tab:
         if "exceptionDetails" in answer:
             raise RuntimeError(f"{script}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
+
+    def wait(self, script: str) -> None:
+        """Waits until a JavaScript expression is true."""
+        end = time.monotonic() + _PATIENCE
+        while self.run(script) is not True:
+            if time.monotonic() > end:
+                raise TimeoutError(f"{script} has not come true in {_PATIENCE:.0f} s")
+            time.sleep(0.05)
 
     def press(self, key: str, text: str = "") -> None:
         """Presses a key, such as ``Tab`` or ``Enter``, where the focus is."""

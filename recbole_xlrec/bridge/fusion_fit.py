@@ -14,6 +14,7 @@ from sklearn.preprocessing import normalize
 from recbole_xlrec.data.hints import did_you_mean
 from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.ranking.align import Aligned
+from recbole_xlrec.ranking.blend import CAREFUL, Blend, fit_blend
 from recbole_xlrec.ranking.calibrate import calibrated, language_mix
 from recbole_xlrec.ranking.candidates import Signals
 from recbole_xlrec.ranking.leakage import unjudged
@@ -21,7 +22,6 @@ from recbole_xlrec.ranking.lists import Lists
 from recbole_xlrec.ranking.methods import FUSIONS
 from recbole_xlrec.ranking.normalise import normalisation
 from recbole_xlrec.ranking.ranking import Ranking
-from recbole_xlrec.ranking.stack import Options, Stack, fit_stack
 from recbole_xlrec.ranking.weights import fit_weights
 
 logger = logging.getLogger(__name__)
@@ -40,14 +40,14 @@ class Fusion(NamedTuple):
         dataset: The training part, which the signals come from.
         names: Of the members.
         weights: (members,), of `weighted_sum` only.
-        stack: Of `stack` only.
+        blend: Of `stack` only.
     """
 
     config: Any
     dataset: Any
     names: list[str]
     weights: NDArray[np.float64] | None = None
-    stack: Stack | None = None
+    blend: Blend | None = None
 
     def fused(self, users: NDArray[np.int64], members: Sequence[Lists], k: int) -> Lists:
         """One list of each query.
@@ -68,9 +68,9 @@ class Fusion(NamedTuple):
         return calibrated(candidates, k, item_languages=languages, mix=mix, tradeoff=tradeoff)
 
     def _fused(self, users: NDArray[np.int64], members: Sequence[Lists], k: int) -> Lists:
-        if self.stack is not None:
+        if self.blend is not None:
             signals = signals_of(self.config["fusion_features"], self.dataset, users)
-            return self.stack.fused(members, k, names=self.names, signals=signals)
+            return self.blend.fused(members, k, names=self.names, signals=signals)
         options: dict[str, Any] = {} if self.weights is None else {"weights": self.weights}
         if self.config["fusion"] not in _BY_RANK:
             options["normalisation"] = self.config["fusion_normalisation"]
@@ -79,16 +79,20 @@ class Fusion(NamedTuple):
     def report(self) -> dict[str, Any]:
         """What was learned, as plain values."""
         found: dict[str, Any] = {"method": self.config["fusion"]}
-        if self.weights is not None:
-            found["weights"] = dict(zip(self.names, self.weights.tolist(), strict=True))
-        if self.stack is not None:
-            found["trees"], found["importance"] = self.stack.booster.num_trees(), self.stack.importance()
+        weights = self.weights if self.blend is None else self.blend.weights
+        if weights is not None:
+            found["weights"] = dict(zip(self.names, weights.tolist(), strict=True))
+        if self.blend is not None:
+            found["share_of_trees"] = self.blend.share
+        if self.blend is not None and self.blend.stack is not None:
+            stack = self.blend.stack
+            found["trees"], found["importance"] = stack.booster.num_trees(), stack.importance()
         return found
 
     def save(self, folder: Path) -> None:
         """Writes the trees into a folder, where there are some."""
-        if self.stack is not None:
-            self.stack.save(folder / STACK_FILE)
+        if self.blend is not None and self.blend.stack is not None:
+            self.blend.stack.save(folder / STACK_FILE)
 
 
 def check_fusion(config: Any, members: int) -> None:
@@ -155,19 +159,13 @@ def fit_fusion(
         logger.info("%d validation queries have a target that test asks about again: not learned from", left_out)
         users, aligned = users[np.isin(aligned.query_ids, kept.query_ids)], kept
     k = int(str(config["valid_metric"]).partition("@")[2] or 10)
+    by = {"search": config["fusion_search"], "normalisation": config["fusion_normalisation"]}
     if config["fusion"] == STACK:
-        signals = signals_of(config["fusion_features"], dataset, users)
-        options = Options(seed=config["seed"])
+        signals, options = signals_of(config["fusion_features"], dataset, users), CAREFUL._replace(seed=config["seed"])
         return fusion._replace(
-            stack=fit_stack(aligned, names=names, evaluation=judged, signals=signals, k=k, options=options)
+            blend=fit_blend(aligned, names=names, evaluation=judged, signals=signals, k=k, options=options, **by)
         )
-    fitted = fit_weights(
-        aligned,
-        k,
-        evaluation=judged,
-        search=config["fusion_search"],
-        normalisation=config["fusion_normalisation"],
-    )
+    fitted = fit_weights(aligned, k, evaluation=judged, **by)
     logger.info("weights %s: validation NDCG@%d %.4f", dict(zip(names, fitted.weights, strict=True)), k, fitted.value)
     return fusion._replace(weights=fitted.weights)
 

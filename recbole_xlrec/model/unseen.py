@@ -2,7 +2,8 @@
 
 An adapter fitted to the items of training keeps of a text what tells those apart, which of new items says little: on
 cold items it alone is below a plain text profile. So an unseen item has a second part, its text itself, which is
-compared with the mean text of the history (Rocchio, 1971; see `XLProfile`). Items of training have none.
+compared with the mean text of the history (Rocchio, 1971; see `XLProfile`). The two cosines are averaged, so that
+unseen items stay comparable with those of training, which have no second part.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ logger = logging.getLogger(__name__)
 
 
 class UnseenItems(nn.Module):
-    """The second part of queries and items, whose inner product is `weight` times the cosine of text and profile.
+    """The second part of queries and items: of an unseen item the weighted mean of both cosines is the score.
 
     Args:
         vectors: (items, text), zero where an item has no text.
         trained: (items, 1), 1 for the items of training, on which the text vectors are whitened.
-        weight: Of the cosine.
+        weight: Of the text's cosine, where the model's own has 1.
     """
 
     vectors: torch.Tensor
@@ -37,7 +38,7 @@ class UnseenItems(nn.Module):
         self.weight = weight
         seen = vectors[trained[:, 0] > 0]  # (trained, text)
         self.whitening = fit_whitening(seen.cpu().numpy(), "none" if len(seen.unique(dim=0)) < 2 else "zca")
-        self.register_buffer("vectors", self.new_part(vectors), persistent=False)  # (items, text)
+        self.register_buffer("vectors", self._whitened(vectors), persistent=False)  # (items, text)
         self.register_buffer("unseen", 1 - trained, persistent=False)  # (items, 1)
 
     @classmethod
@@ -51,12 +52,16 @@ class UnseenItems(nn.Module):
             return None
         return cls(text.vectors, items.trained, weight)
 
-    def item_part(self) -> torch.Tensor:
-        """(items, text)."""
-        return self.vectors * self.unseen
+    def beside(self, vectors: torch.Tensor) -> torch.Tensor:
+        """(items, width) of length 1 → (items, width + text); those of training have nothing beside them."""
+        share = 1 - self.unseen * (1 - 1 / (1 + self.weight))  # (items, 1)
+        return torch.cat([vectors * share, self.vectors * self.unseen * share], dim=-1)
 
-    def new_part(self, texts: torch.Tensor) -> torch.Tensor:
-        """That of items that are no items of the dataset, (new, text) → the same."""
+    def beside_new(self, vectors: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
+        """The same of items that are none of the dataset's, with their texts (new, text)."""
+        return torch.cat([vectors, self._whitened(texts)], dim=-1) / (1 + self.weight)
+
+    def _whitened(self, texts: torch.Tensor) -> torch.Tensor:
         whitened = torch.from_numpy(self.whitening.apply(texts.cpu().numpy())).to(texts.device)
         return F.normalize(whitened, dim=-1)
 

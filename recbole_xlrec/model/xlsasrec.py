@@ -68,9 +68,9 @@ class XLSASRec(InnerProduct, SequentialRecommender):
         return self.joint(recommend, self.items(batch.items), self.items, batch.items)
 
     def item_vectors(self) -> torch.Tensor:
-        """(items, width), of length 1, and for unseen items their text beside it."""
+        """(items, width), of length 1; of unseen items with their text beside it."""
         vectors = F.normalize(self.items(), dim=-1)
-        return vectors if self.unseen is None else torch.cat([vectors, self.unseen.item_part()], dim=-1)
+        return vectors if self.unseen is None else self.unseen.beside(vectors)
 
     def query_vectors(self, interaction: Any) -> torch.Tensor:
         """(batch, width): the state after the last item of each history, and the history's text for unseen items."""
@@ -97,7 +97,7 @@ class XLSASRec(InnerProduct, SequentialRecommender):
     def new_item_vectors(self, texts: torch.Tensor, languages: torch.Tensor) -> torch.Tensor:
         """Vectors of items that the run does not know: (new, text) and language codes (new,) → (new, width)."""
         vectors = F.normalize(self.items.of_text(texts, languages), dim=-1)
-        return vectors if self.unseen is None else torch.cat([vectors, self.unseen.new_part(texts)], dim=-1)
+        return vectors if self.unseen is None else self.unseen.beside_new(vectors, texts)
 
     def _known(self, sequences: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(batch, seq) ids → places, and vectors of the items that occur there."""

@@ -41,6 +41,7 @@ logger = logging.getLogger(__name__)
 
 #: What is found out anew, or says in how many processes a run was made: serving takes one.
 _NOT_GIVEN = frozenset({"model", "dataset", "device", "nproc", "world_size", "ip", "port", "offset"})
+_NOT_GIVEN |= {"MODEL_TYPE", "MODEL_INPUT_TYPE", "eval_type", "valid_metric_bigger"}
 _NOT_GIVEN |= {"local_rank", "single_spec", "run_folder", "finetune_from", "finetune_language"}
 _AGAIN = "Make the run again with this version (rerun: True)"
 
@@ -119,7 +120,8 @@ def _settings(folder: Path, data_path: Path | None, use_gpu: bool) -> Any:
     absent = [key for key in ("model", "dataset", "data_path") if key not in saved]
     if absent:
         raise DataError(f"{folder / CONFIG} does not say {', '.join(absent)}: it is broken. {_AGAIN}")
-    given = {key: value for key, value in saved.items() if key in known_keys() - _NOT_GIVEN}
+    known = known_keys() - _NOT_GIVEN
+    given = {key: value for key, value in saved.items() if key in known}
     if (given.get("train_neg_sample_args") or {}).get("distribution") == "none":
         given["train_neg_sample_args"] = None  # what RecBole makes of None, and does not take back
     parent = Path(saved["data_path"]).parent if data_path is None else data_path

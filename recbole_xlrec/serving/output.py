@@ -15,6 +15,7 @@ from typing import Any, Literal, TextIO
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from recbole_xlrec.data.files import replacing
 from recbole_xlrec.errors import ConfigError
@@ -166,7 +167,8 @@ class Tables(Writer):
     def write(self, part: Recommendations) -> None:
         """See `Writer`."""
         for row, found in enumerate(self.objects(part)):
-            table = Table(title=found["query_id"], title_justify="left", caption=found["note"], caption_justify="left")
+            title, note = Text(found["query_id"]), Text(found["note"])  # which hold no markup, whatever is in them
+            table = Table(title=title, title_justify="left", caption=note, caption_justify="left")
             for name in ("", "item", "title", "language", found["source"]):
                 table.add_column(name, justify="right" if name in ("", found["source"]) else "left", overflow="fold")
             if part.reasons is not None:
@@ -174,8 +176,8 @@ class Tables(Writer):
             for rank, item in enumerate(found["items"]):
                 why = [] if part.reasons is None else [_sentence(part.reasons[row][rank])]
                 shown = (item["item_id"], item["title"], item["language"], f"{item['score']:.4g}")
-                table.add_row(str(rank + 1), *shown, *why)
-            self.console.print(table, markup=False)
+                table.add_row(str(rank + 1), *map(Text, (*shown, *why)))
+            self.console.print(table)
 
 
 def _sentence(reasons: list[Reason]) -> str:

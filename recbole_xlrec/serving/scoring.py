@@ -104,9 +104,15 @@ class VectorScorer(Scorer):
 
     def __init__(self, run: LoadedRun, new: torch.Tensor | None = None) -> None:
         super().__init__(run)
-        with torch.no_grad():
-            items = self.model.items_once()
-            self.items = items if new is None else torch.cat([items, new.to(items)])  # (items + new, width)
+        self._new, self._own, self._items = new, torch.empty(0), torch.empty(0)
+
+    @property
+    def items(self) -> torch.Tensor:
+        """(items + new, width), put together once."""
+        own = self.model.items_once()
+        if own is not self._own:
+            self._own, self._items = own, own if self._new is None else torch.cat([own, self._new.to(own)])
+        return self._items
 
     def known(self, users: NDArray[np.int64], histories: Histories) -> torch.Tensor:
         """(queries, width)."""

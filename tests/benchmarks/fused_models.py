@@ -1,8 +1,9 @@
 """XLFusion beside its members: does fusing help, and is it more than chance?
 
 On ml-100k-xl the members are XLEASE, EASE, ItemKNN and BPR with the settings of the quick start; on anime_multi, which
-needs XLREC_DATA, those of the suite text-vs-id and an ItemKNN. Fusions have their defaults, and learn from validation alone. Tests are
-paired over queries, each row against the best member, with Holm's correction. What has finished is not repeated.
+needs XLREC_DATA, those of the suite text-vs-id and an ItemKNN. Fusions have their defaults, and learn from validation
+alone. Tests are paired over queries, each row against the best member, with Holm's correction. What has finished is not
+repeated.
 
 Usage: python tests/benchmarks/fused_models.py FOLDER [ml-100k-xl|anime_multi ...] [--seeds 2020,2021]
 """
@@ -70,7 +71,6 @@ FUSIONS: dict[str, dict[str, Any]] = {
     "CombMNZ": {"fusion": "comb_mnz"},
     "weighted sum": {"fusion": "weighted_sum"},
     "stack": {"fusion": "stack"},
-    "stack, calibrated 0.5": {"fusion": "stack", "fusion_calibration": 0.5},
 }
 
 
@@ -85,11 +85,9 @@ def rows_of(folder: Path, dataset: str, seeds: list[int]) -> dict[str, QueryValu
     """The values of each query, of every member and fusion, over the seeds."""
     folders: dict[str, list[Path]] = {}
     for name, settings in FUSIONS.items():
-        if "fusion_calibration" in settings and dataset != "ml-100k-xl":
-            continue  # needs items with languages
         for seed in seeds:
             found = fused(folder, dataset, seed, settings)
-            learned = {key: found.metrics["fusion"].get(key) for key in ("weights", "importance")}
+            learned = {key: found.metrics["fusion"].get(key) for key in ("weights", "share_of_trees")}
             print(f"{dataset} {name} seed {seed}: {found.metrics['test'][METRIC]:.4f} {learned}", flush=True)
             if name == "RRF":
                 for member in found.metrics["fusion"]["members"]:

@@ -18,15 +18,18 @@ def _unseen(weight: float = 2.0) -> UnseenItems:
     return UnseenItems(vectors, trained, weight)
 
 
-def test_an_unseen_item_scores_the_cosine_of_its_text_and_the_history_and_others_nothing() -> None:
+def test_an_unseen_item_scores_the_weighted_mean_of_both_cosines_and_others_the_models_own() -> None:
     module = _unseen()
-    histories = torch.tensor([[5, 0, 0], [7, 8, 0]])
-    scores = module.query_part(histories) @ module.item_part().T  # (batch, items)
-    assert not scores[:, :37].any()
+    vectors = F.normalize(torch.randn(40, 3), dim=-1)
+    state = F.normalize(torch.randn(2, 3), dim=-1)
+    queries = torch.cat([state, module.query_part(torch.tensor([[5, 0, 0], [7, 8, 0]]))], dim=-1)
+    scores = queries @ module.beside(vectors).T  # (batch, items)
+    own = state @ vectors.T
+    assert torch.allclose(scores[:, 1:37], own[:, 1:37], atol=1e-6)
     profile = F.normalize(module.vectors[7] + module.vectors[8], dim=0)
-    assert torch.allclose(scores[1, 37:], 2.0 * module.vectors[37:] @ profile, atol=1e-6)
-    assert scores[0].argmax() == 39
-    assert scores[0, 39] > 1.5  # a text like that of the one item met, though whitening has moved both
+    assert torch.allclose(scores[1, 37:], (own[1, 37:] + 2 * module.vectors[37:] @ profile) / 3, atol=1e-6)
+    assert scores.max() <= 1 + 1e-6
+    assert scores[0, 39] - own[0, 39] / 3 > 0.5  # a text like that of the one item met, though whitening has moved both
 
 
 def test_padding_changes_no_profile() -> None:

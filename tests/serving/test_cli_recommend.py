@@ -19,27 +19,18 @@ def _loaded_once(serve: Serve, make: Make, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(Recommender, "from_run", classmethod(lambda *_, **__: ready))
 
 
-def _answers(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict]:
-    main(["recommend", "run", "--format", "jsonl", *arguments])
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-
-
-def _main(*arguments: str) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        main([*arguments])
-    if stopped.value.code:
-        raise AssertionError(stopped.value.code)
+def _recommend(*arguments: str) -> None:
+    with pytest.raises(SystemExit) as stopped:  # as the shell sees it
+        main(["recommend", "run", *arguments])
+    assert not stopped.value.code
 
 
 def test_users_histories_queries_and_input_are_answered(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def items(*arguments: str) -> list[list[str]]:
-        try:
-            found = _answers(capsys, "-k", "2", *arguments)
-        except SystemExit as stopped:
-            assert not stopped.code
-            found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        _recommend("--format", "jsonl", "-k", "2", *arguments)
+        found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
         return [[item["item_id"] for item in each["items"]] for each in found]
 
     both = items("--user", "en-0", "--user", "de-1")
@@ -56,10 +47,7 @@ def test_lists_go_to_a_file_and_remarks_to_the_terminal(capsys: pytest.CaptureFi
     Path("asked.jsonl").write_text('{"history": ["en:0", "gone"]}\n{"history": []}\n')
     Path("gone.txt").write_text("en:2\n")
     arguments = ["--input", "asked.jsonl", "--output", "lists.csv", "--unavailable", "gone.txt", "-k", "100"]
-    try:
-        main(["recommend", "run", *arguments])
-    except SystemExit as stopped:
-        assert not stopped.code
+    _recommend(*arguments)
     told = capsys.readouterr()
     assert told.out == ""
     assert "for want of a known history: 1" in told.err

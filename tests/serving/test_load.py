@@ -49,7 +49,7 @@ def test_data_that_have_changed_are_said(copied: Path) -> None:
 
 
 def test_data_that_are_gone_are_said(copied: Path) -> None:
-    with pytest.raises(DataError, match="no dataset folder .*name its parent as data_path"):
+    with pytest.raises(DataError, match=r"no dataset folder .*name its parent as data_path"):
         Recommender.from_run(copied, data_path=copied.parent / "elsewhere")
 
 
@@ -71,7 +71,7 @@ def test_a_run_folder_that_lacks_a_file_is_refused_with_what_to_do(name: str, me
 
 def test_settings_of_another_version_are_refused(copied: Path) -> None:
     _edit(copied / "config.yaml", lambda values: values.update(gone_key=1, topk=[1, 5]))
-    with pytest.raises(DataError, match="another format: 1 settings are not understood.*gone_key: 1 there"):
+    with pytest.raises(DataError, match=r"another format: 1 settings are not understood.*gone_key: 1 there"):
         Recommender.from_run(copied)
 
 
@@ -95,6 +95,7 @@ def test_an_environment_without_hashes_is_refused(copied: Path) -> None:
 
 def test_models_of_click_prediction_rank_no_catalogue(toy: Path, toy_config: Path) -> None:
     config = {"data_path": str(toy), "show_progress": False, "epochs": 1, "eval_args": {"mode": "uni5"}}
+    config["train_neg_sample_args"] = {"distribution": "uniform", "sample_num": 1}
     config |= {"candidates": "all", "metrics": ["NDCG"], "valid_metric": "NDCG@5"}
     with pytest.raises(ConfigError, match="FM predicts clicks"):
         Recommender.from_run(run("FM", "toy", [toy_config], config).folder)

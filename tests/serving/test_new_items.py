@@ -12,7 +12,7 @@ from recbole_xlrec.data.atomic import read_atomic
 from recbole_xlrec.errors import ConfigError, DataError
 from recbole_xlrec.serving import Recommender
 
-from .conftest import Make, Serve
+from .conftest import Serve
 
 COLD = ["XLProfile/cold", "XLEASE/cold", "XLAlphaRec/cold", "XLSASRec/cold"]
 Write = Callable[..., Path]
@@ -43,11 +43,11 @@ def _twins(recommender: Recommender) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("name", COLD)
 def test_a_new_item_scores_as_an_unseen_item_of_the_catalogue_with_its_text(
-    name: str, make: Make, serve: Serve, write: Write
+    name: str, serve: Serve, write: Write
 ) -> None:
     twins = _twins(serve(name))
     assert len(twins) > 2
-    recommender = Recommender.from_run(make(name).folder, new_items=write(*twins))
+    recommender = Recommender(serve(name).run, write(*twins))
     users = ["en-0", "de-1"]
     for asked in ({"users": users}, {"histories": [recommender.history_of(user) for user in users]}):
         found = recommender.recommend(**asked, k=1000, languages=["en", "de"], exclude_seen=False)
@@ -60,10 +60,10 @@ def test_a_new_item_scores_as_an_unseen_item_of_the_catalogue_with_its_text(
 
 
 @pytest.mark.parametrize("name", ["XLProfile", "XLEASE", "XLAlphaRec", "XLAlphaRec/ids", "XLSASRec", "XLProfile/cold"])
-def test_new_items_change_nothing_among_the_others(name: str, make: Make, serve: Serve, write: Write) -> None:
+def test_new_items_change_nothing_among_the_others(name: str, serve: Serve, write: Write) -> None:
     path = write({"item_id": "x", "language": "en", "title": "green cat"})
     before = serve(name).recommend(users=["en-0"], k=24, exclude_seen=False)
-    after = Recommender.from_run(make(name).folder, new_items=path).recommend(users=["en-0"], k=25, exclude_seen=False)
+    after = Recommender(serve(name).run, path).recommend(users=["en-0"], k=25, exclude_seen=False)
     rest = [
         (item, score) for item, score in zip(after.item_ids[0], after.scores[0], strict=True) if item not in ("", "x")
     ]
@@ -74,12 +74,12 @@ def test_new_items_change_nothing_among_the_others(name: str, make: Make, serve:
 
 
 @pytest.mark.parametrize("name", ["XLProfile", "XLEASE", "XLAlphaRec", "XLSASRec"])
-def test_items_of_a_language_that_the_run_never_saw_are_recommended(name: str, make: Make, write: Write) -> None:
+def test_items_of_a_language_that_the_run_never_saw_are_recommended(name: str, serve: Serve, write: Write) -> None:
     path = write(
         {"item_id": "it:cat", "language": "IT", "title": "gatto black cat"},
         {"item_id": "it:car", "language": "it", "title": "camion black lorry"},
     )
-    recommender = Recommender.from_run(make(name).folder, new_items=path)
+    recommender = Recommender(serve(name).run, path)
     found = recommender.recommend([["en:0", "en:2", "en:4"]], k=5, languages=["it"])
     assert sorted(found.item_ids[0][:2]) == ["it:car", "it:cat"]
     assert found.notes == ["2 of 5: what may be recommended leaves no more"]
@@ -87,9 +87,9 @@ def test_items_of_a_language_that_the_run_never_saw_are_recommended(name: str, m
         assert found.item_ids[0][0] == "it:cat"
 
 
-def test_a_new_edition_of_a_work_stands_for_it_once(make: Make, write: Write) -> None:
+def test_a_new_edition_of_a_work_stands_for_it_once(serve: Serve, write: Write) -> None:
     path = write({"item_id": "it:0", "language": "it", "title": "black cat", "work_id": "0"})
-    recommender = Recommender.from_run(make("XLProfile").folder, new_items=path)
+    recommender = Recommender(serve("XLProfile").run, path)
     options: dict[str, Any] = {"k": 30, "languages": ["en", "de", "it"], "exclude_seen": False}
     every = recommender.recommend([["en:2"]], **options).item_ids[0]
     single = recommender.recommend([["en:2"]], one_edition_per_work=True, **options).item_ids[0]
@@ -98,9 +98,9 @@ def test_a_new_edition_of_a_work_stands_for_it_once(make: Make, write: Write) ->
 
 
 @pytest.mark.parametrize("name", ["BPR", "SASRec", "EASE"])
-def test_models_that_know_items_by_their_id_refuse_new_ones(name: str, make: Make, write: Write) -> None:
+def test_models_that_know_items_by_their_id_refuse_new_ones(name: str, serve: Serve, write: Write) -> None:
     with pytest.raises(ConfigError, match=f"{name} knows items by their id only"):
-        Recommender.from_run(make(name).folder, new_items=write({"item_id": "x", "language": "en", "title": "cat"}))
+        Recommender(serve(name).run, write({"item_id": "x", "language": "en", "title": "cat"}))
 
 
 @pytest.mark.parametrize(
@@ -116,13 +116,15 @@ def test_models_that_know_items_by_their_id_refuse_new_ones(name: str, make: Mak
         (["no object"], "line 1 is no JSON object"),
     ],
 )
-def test_files_that_are_not_of_new_items_are_refused(items: list[Any], message: str, make: Make, write: Write) -> None:
+def test_files_that_are_not_of_new_items_are_refused(
+    items: list[Any], message: str, serve: Serve, write: Write
+) -> None:
     with pytest.raises(DataError, match=message):
-        Recommender.from_run(make("XLProfile").folder, new_items=write(*items))
+        Recommender(serve("XLProfile").run, write(*items))
 
 
-def test_a_line_that_is_no_json_is_named(make: Make, tmp_path: Path) -> None:
+def test_a_line_that_is_no_json_is_named(serve: Serve, tmp_path: Path) -> None:
     path = tmp_path / "new.jsonl"
     path.write_text('{"item_id": "x"\n')
     with pytest.raises(DataError, match="line 1 is no JSON"):
-        Recommender.from_run(make("XLProfile").folder, new_items=path)
+        Recommender(serve("XLProfile").run, path)

@@ -88,13 +88,18 @@ def test_no_query_at_all_gives_a_file_without_rows(serve: Serve) -> None:
     assert pl.read_parquet("lists.parquet").shape == (0, len(COLUMNS))
 
 
+def _broken_off(recommender: Recommender, path: Path) -> None:
+    with writer(recommender.catalogue, path, output_format(path, None)) as out:
+        out.write(next(recommender.stream(QUERIES)))
+        raise RuntimeError
+
+
 def test_a_file_is_there_whole_or_not_at_all(serve: Serve) -> None:
     recommender = serve("XLProfile")
     for name in ("lists.csv", "lists.parquet"):
         path = Path(name)
-        with pytest.raises(RuntimeError), writer(recommender.catalogue, path, output_format(path, None)) as out:
-            out.write(next(recommender.stream(QUERIES)))
-            raise RuntimeError
+        with pytest.raises(RuntimeError):
+            _broken_off(recommender, path)
     assert not [each for each in Path().iterdir() if "lists" in each.name]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import math
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ VALID, LOSS = "validation", "loss"
 
 _MOST_LANGUAGES = 16
 _DIGITS = 5
+_NARROW = 18  # characters of a name beside a plot, so that a phone has room for the plot
 _LEAST = 0.001  # of what stands on an axis of powers
 
 
@@ -170,7 +172,7 @@ def _tests(table: Table, metric: str) -> Figure | None:
     tests = table.tests.get(metric, {}).get(OVERALL)
     if not tests:
         return None
-    rows = [f"{_safe(name)} " for name in tests]
+    rows = ["<br>".join(map(_safe, textwrap.wrap(name, _NARROW))) + " " for name in tests]
     trace = {
         "type": "scatter",
         "mode": "markers",
@@ -186,9 +188,9 @@ def _tests(table: Table, metric: str) -> Figure | None:
         "marker": {"size": 9},
         "hovertemplate": "%{y}− %{customdata}: %{x:+.4f}<extra></extra>",
     }
-    x = {"title": f"difference in {metric}, with 95 % interval", "zeroline": True}
+    x = {"title": "difference, 95 % interval", "zeroline": True, "nticks": 4}
     y = {"type": "category", "autorange": "reversed"}
-    return _figure([trace], x, y, height=110 + 30 * len(rows))
+    return _figure([trace], x, y, height=110 + 34 * len(rows))
 
 
 def _figure(traces: Sequence[Figure], x: Figure, y: Figure, legend: bool = False, height: int = 320) -> Figure:

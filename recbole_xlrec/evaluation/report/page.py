@@ -9,7 +9,7 @@ from recbole_xlrec.evaluation.report import figures as plots
 from recbole_xlrec.evaluation.report.layout import MEANING, NOTHING, Cell, cells, columns, seeds_text
 from recbole_xlrec.evaluation.report.marking import meaning
 from recbole_xlrec.evaluation.report.structure import Line, Report, Table
-from recbole_xlrec.evaluation.report.tables import test_cells
+from recbole_xlrec.evaluation.report.tables import shown_test
 from recbole_xlrec.pages import render
 
 
@@ -43,7 +43,7 @@ def page(report: Report) -> str:
         "beyond": {table.key: _beyond(table) for table in report.tables},
         "meaning": meaning,
         "columns_meaning": MEANING,
-        "test_cells": test_cells,
+        "shown_test": shown_test,
         "seeds_text": seeds_text,
         "nothing": NOTHING,
     }

@@ -55,22 +55,20 @@ def _cell(cell: Cell) -> str:
 
 
 def _significance(table: Table, metric: str) -> str:
-    rows = [[row, test.against, *test_cells(test)] for row, test in table.tests[metric].get("overall", {}).items()]
+    rows = [[row, test.against, *shown_test(test)] for row, test in table.tests[metric].get("overall", {}).items()]
     return f"Tests of {metric}, over all queries:\n\n{_grid(_TESTS, rows)}"
 
 
-def test_cells(test: RowTest) -> list[str]:
+def shown_test(test: RowTest) -> list[str]:
     """A test as text: difference, interval, p, p after Holm's correction, effect size, and what it comes to."""
     verdict = {"+": "better", "-": "worse", "": "no difference shown"}[test.mark]
-    interval = f"{test.low:+.4f} to {test.high:+.4f}"
-    return [
-        f"{test.difference:+.4f}",
-        interval,
-        p_text(test.p),
-        p_text(test.adjusted_p),
-        f"{test.effect:+.2f}",
-        verdict,
-    ]
+    difference, low, high = (_signed(value, 4) for value in (test.difference, test.low, test.high))
+    p_values = (p_text(test.p), p_text(test.adjusted_p))
+    return [difference, f"{low} to {high}", *p_values, _signed(test.effect, 2), verdict]
+
+
+def _signed(value: float, digits: int) -> str:
+    return f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def p_text(p: float) -> str:

@@ -68,6 +68,7 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
         targets: Mapping[str, str] = TARGETS,
         measured: Mapping[str, float] | None = None,
         inter: str = "1",
+        languages: Mapping[str, str] = USERS,
         **settings: Any,
     ) -> Path:
         config = {**SETTINGS, "dataset": dataset, "model": model, "seed": seed, **settings}
@@ -75,7 +76,7 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
         folder = tmp_path / "runs" / dataset / model / name
         folder.mkdir(parents=True)
         (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-        ranking = ranking_of(lists or PERFECT, targets)
+        ranking = ranking_of(lists or PERFECT, targets, languages)
         save_ranking(ranking, folder / "ranking.npz")
         save_context(context_of(ranking), folder / "context.npz")
         test = overall(ranking, ["ndcg", "recall"], [1, 2])
@@ -94,15 +95,17 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def ranking_of(lists: Mapping[str, list[str]], targets: Mapping[str, str]) -> Ranking:
-    """The ranking of these lists, for users of `USERS`."""
+def ranking_of(
+    lists: Mapping[str, list[str]], targets: Mapping[str, str], languages: Mapping[str, str] = USERS
+) -> Ranking:
+    """The ranking of these lists."""
     users = list(lists)
     return Ranking(
         np.array(users),
         np.array([lists[user] for user in users]),
         np.tile(np.array([2.0, 1.0], dtype=np.float32), (len(users), 1)),
         np.array([[targets[user]] for user in users]),
-        np.array([USERS[user] for user in users]),
+        np.array([languages[user] for user in users]),
     )
 
 

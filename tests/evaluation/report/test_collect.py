@@ -19,7 +19,7 @@ from recbole_xlrec.evaluation.report.parts import fingerprint, merge_contexts
 from recbole_xlrec.evaluation.report.structure import LESS_IS_BETTER
 from recbole_xlrec.evaluation.report.titles import read_titles
 
-from .conftest import PERFECT, TARGETS, context_of, ranking_of
+from .conftest import PERFECT, TARGETS, USERS, context_of, ranking_of
 
 Write = Callable[..., Path]
 WRONG = {user: ["d", "d"] for user in TARGETS}
@@ -58,6 +58,13 @@ def test_values_are_the_mean_over_seeds_and_rows_are_judged_on_it(write_run: Wri
     assert line.judged["transfer"]["ndcg@2"]["en"] == {"de": 0.5, "en": pytest.approx((1 + second) / 2)}
     assert line.judged["fairness"]["ndcg@2"]["worst_language"] == "en"
     assert (line.seconds, line.memory) == (2.0, 100.0)
+
+
+def test_overall_counts_users_without_a_language_too(write_run: Write, tmp_path: Path) -> None:
+    write_run("A", {**PERFECT, "u4": ["d", "d"]}, languages={**USERS, "u4": ""})
+    values = collect([tmp_path / "runs"]).tables[0].lines[0].result.values
+    assert values["ndcg@2", "overall"] == [0.75]
+    assert values["ndcg@2", "en"] == [1.0]
 
 
 def test_rows_of_bare_runs_are_named_by_model_and_by_what_differs(write_run: Write, tmp_path: Path) -> None:

@@ -233,6 +233,8 @@ def test_in_a_browser_the_page_fits_a_phone_and_tables_scroll_inside(tab: Any) -
         tab.resize(width)
         assert tab.run("document.documentElement.scrollWidth") <= width
     tab.resize(360)
+    widest = "Math.max(...[...document.querySelectorAll('.plot .main-svg')].map(e => e.getBoundingClientRect().width))"
+    tab.wait(f"{widest} < 360")  # plots follow
     inside = "(b => b.scrollWidth > b.clientWidth)(document.querySelector('.scroll'))"
     assert tab.run(inside) is True
     outside = """[...document.querySelectorAll('main *')].filter(e => !e.closest('.scroll, .plot, pre')
