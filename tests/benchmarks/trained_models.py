@@ -144,7 +144,7 @@ def general(bench: Bench) -> None:
 
 
 def cold(bench: Bench) -> None:
-    """A twentieth of the items kept out of training; the test asks about these, among the whole catalogue or themselves."""
+    """A twentieth of the items kept out of training; the test asks about these, in the catalogue and alone."""
     kept_out = {"protocol": "cold_item"}
     bench.table("ml_tmdb, cold items", "ml_tmdb", COLD, **LAST_TWO, **kept_out)
     bench.table("the same among the kept out", "ml_tmdb", COLD, **LAST_TWO, **kept_out, candidates="cold")
