@@ -77,6 +77,7 @@ def _config(data_path: Path, model: str, split: dict[str, Any] | None = None, **
         "encoder_dimension": 8,
         "epochs": 1,
         "topk": [5],
+        "metrics": ["NDCG", "Recall"],
         "valid_metric": "NDCG@5",
     }
     if "SASRec" in model:
@@ -377,6 +378,8 @@ def test_every_model_runs_under_every_protocol(model: str, data: Path, tmp_path:
     cases += [(few, set(), ALL, _users("de")), ({"protocol": "cold_item"}, hidden, ALL, set())]
     for keys, *sets in cases:
         config = _config(data, model, **keys, run_path=str(tmp_path / "runs"), ranking_k=len(ITEMS))
+        if model in MODELS and MODELS[model].family == "context_aware":  # it learns from labels
+            config["train_neg_sample_args"] = {"distribution": "uniform", "sample_num": 1}
         found = run(model, "tiny", None, config)
         ranking = load_ranking(found.folder / "ranking.npz")
         assert _queries(ranking) == {row[:2] for row in _expected(sequential, LS, *sets)[2]}
