@@ -2,8 +2,11 @@
 
 An adapter fitted to the items of training keeps of a text what tells those apart, which of new items says little: on
 cold items it alone is below a plain text profile. So an unseen item has a second part, its text itself, which is
-compared with the mean text of the history (Rocchio, 1971; see `XLProfile`). The two cosines are averaged, so that
-unseen items stay comparable with those of training, which have no second part.
+compared with the mean text of the history (Rocchio, 1971; see `XLProfile`). The two cosines are averaged.
+
+Such a mean varies less than the scores of items that were fitted: uncalibrated, no unseen item is ever among the first.
+So it is brought to the mean and the spread of the others' scores. Both are measured on items of training, as they are
+and as if they were unseen, for a sample of training histories: that holds for few unseen items too, and for none.
 """
 
 from __future__ import annotations
@@ -15,10 +18,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.model.items import Items
 from recbole_xlrec.text.whitening import fit_whitening
 
 logger = logging.getLogger(__name__)
+
+_MEASURED = 10_000  # items of training, at most, that the calibration is measured on
 
 
 class UnseenItems(nn.Module):
@@ -28,43 +34,96 @@ class UnseenItems(nn.Module):
         vectors: (items, text), zero where an item has no text.
         trained: (items, 1), 1 for the items of training, on which the text vectors are whitened.
         weight: Of the text's cosine, where the model's own has 1.
+        calibration: How far the mean is brought to the others' mean and spread, from 0 (not at all) to 1.
+
+    Raises:
+        ConfigError: If `calibration` is not from 0 to 1.
     """
 
     vectors: torch.Tensor
     unseen: torch.Tensor
+    measured: torch.Tensor
 
-    def __init__(self, vectors: torch.Tensor, trained: torch.Tensor, weight: float) -> None:
+    def __init__(self, vectors: torch.Tensor, trained: torch.Tensor, weight: float, calibration: float) -> None:
         super().__init__()
-        self.weight = weight
+        if not 0 <= calibration <= 1:
+            raise ConfigError(f"unseen_calibration: from 0 to 1, found {calibration}")
+        self.weight, self.calibration = weight, calibration
         seen = vectors[trained[:, 0] > 0]  # (trained, text)
         self.whitening = fit_whitening(seen.cpu().numpy(), "none" if len(seen.unique(dim=0)) < 2 else "zca")
         self.register_buffer("vectors", self._whitened(vectors), persistent=False)  # (items, text)
         self.register_buffer("unseen", 1 - trained, persistent=False)  # (items, 1)
+        known = torch.nonzero((trained[:, 0] > 0) & vectors.any(dim=1))[:, 0]  # (known,)
+        self.register_buffer("measured", known[:: -(-len(known) // _MEASURED) or 1], persistent=False)  # (measured,)
 
     @classmethod
     def of(cls, config: Any, items: Items) -> UnseenItems | None:
         """Those of a model; None where there is no unseen item with a text, or `unseen_text_weight` is 0."""
+        if int(items.trained.sum()) >= len(items.trained) - 1:
+            return None
+        return cls.of_new(config, items)
+
+    @classmethod
+    def of_new(cls, config: Any, items: Items) -> UnseenItems | None:
+        """The same for items that are none of the dataset's, where those of the dataset are all seen."""
         weight, text = config["unseen_text_weight"], items.text
-        if not weight or text is None or int(items.trained.sum()) >= len(items.trained) - 1:
+        if not weight or text is None:
             return None
         if text.vectors is None:
             logger.warning("unseen items are known by the adapter alone: their texts take more than text_memory_gb")
             return None
-        return cls(text.vectors, items.trained, weight)
+        return cls(text.vectors, items.trained, weight, config["unseen_calibration"])
 
-    def beside(self, vectors: torch.Tensor) -> torch.Tensor:
-        """(items, width) of length 1 → (items, width + text); those of training have nothing beside them."""
-        share = 1 - self.unseen * (1 - 1 / (1 + self.weight))  # (items, 1)
-        return torch.cat([vectors * share, self.vectors * self.unseen * share], dim=-1)
+    def calibrate(self, queries: torch.Tensor, seen: torch.Tensor, as_unseen: torch.Tensor) -> torch.Tensor:
+        """Measures how scores of unseen items become comparable.
 
-    def beside_new(self, vectors: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
+        Args:
+            queries: (sample, width + text + 1) of `queries`.
+            seen: (measured, width) of the items `measured`, of length 1, as they are.
+            as_unseen: (measured, width) the same without what training gave to each alone.
+
+        Returns:
+            (2,) what a score is multiplied by, and what is added.
+        """
+        none = queries.new_tensor([1.0, 0.0])
+        if not len(self.measured):
+            return none
+        width = seen.shape[1]
+        wanted = queries[:, :width] @ seen.T  # (sample, measured)
+        found = queries @ self._mean(as_unseen, self.vectors[self.measured], none).T
+        spread = _spread(found)
+        full = torch.where(spread > 1e-6, _spread(wanted) / spread.clamp(min=1e-6), 1.0)
+        scale = 1 + self.calibration * (full - 1)
+        middle = found.mean() + self.calibration * (wanted.mean() - found.mean())
+        return torch.stack([scale, middle - scale * found.mean()])
+
+    def beside(self, vectors: torch.Tensor, calibration: torch.Tensor) -> torch.Tensor:
+        """(items, width) of length 1 → (items, width + text + 1); those of training have nothing beside them."""
+        mean = self._mean(vectors, self.vectors, calibration)
+        return torch.where(self.unseen > 0, mean, F.pad(vectors, (0, mean.shape[1] - vectors.shape[1])))
+
+    def beside_new(self, vectors: torch.Tensor, texts: torch.Tensor, calibration: torch.Tensor) -> torch.Tensor:
         """The same of items that are none of the dataset's, with their texts (new, text)."""
-        return torch.cat([vectors, self._whitened(texts)], dim=-1) / (1 + self.weight)
+        return self._mean(vectors, self._whitened(texts), calibration)
+
+    def _mean(self, vectors: torch.Tensor, texts: torch.Tensor, calibration: torch.Tensor) -> torch.Tensor:
+        """(items, width) and (items, text) → (items, width + text + 1)."""
+        scale, shift = calibration
+        both = torch.cat([vectors, texts], dim=-1) * (scale / (1 + self.weight))
+        return torch.cat([both, shift.to(both.dtype).expand(len(both), 1)], dim=-1)
 
     def _whitened(self, texts: torch.Tensor) -> torch.Tensor:
         whitened = torch.from_numpy(self.whitening.apply(texts.cpu().numpy())).to(texts.device)
         return F.normalize(whitened, dim=-1)
 
-    def query_part(self, histories: torch.Tensor) -> torch.Tensor:
-        """(batch, seq) ids, 0 for none → (batch, text)."""
-        return self.weight * F.normalize(F.embedding_bag(histories, self.vectors, mode="sum", padding_idx=0), dim=-1)
+    def queries(self, own: torch.Tensor, histories: torch.Tensor, temperature: float) -> torch.Tensor:
+        """(batch, width) and (batch, seq) ids, 0 for none → (batch, width + text + 1)."""
+        texts = F.normalize(
+            F.embedding_bag(histories, self.vectors, mode="sum", padding_idx=0), dim=-1
+        )  # (batch, text)
+        return torch.cat([own, self.weight / temperature * texts, torch.ones_like(own[:, :1])], dim=-1)
+
+
+def _spread(scores: torch.Tensor) -> torch.Tensor:
+    """Standard deviation within a query, over all queries: (queries, items) → ()."""
+    return scores.var(dim=1, correction=0).mean().sqrt()

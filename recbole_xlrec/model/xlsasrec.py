@@ -46,6 +46,7 @@ class XLSASRec(InnerProduct, SequentialRecommender):
         self.blocks = nn.ModuleList(CausalBlock(width, heads, 4 * width, dropout) for _ in range(config["n_layers"]))
         self.norm = nn.LayerNorm(width)
         self.unseen = UnseenItems.of(config, self.items)
+        self.sample = _Sample(dataset, self.ITEM_SEQ, self.ITEM_SEQ_LEN)
         self.joint = JointTraining(config, dataset, width)
         self.softmax = CatalogueSoftmax.from_config(config, dataset)
         self.apply(initialise)
@@ -70,7 +71,7 @@ class XLSASRec(InnerProduct, SequentialRecommender):
     def item_vectors(self) -> torch.Tensor:
         """(items, width), of length 1; of unseen items with their text beside it."""
         vectors = F.normalize(self.items(), dim=-1)
-        return vectors if self.unseen is None else self.unseen.beside(vectors)
+        return vectors if self.unseen is None else self.unseen.beside(vectors, self.once(self._calibration))
 
     def query_vectors(self, interaction: Any) -> torch.Tensor:
         """(batch, width): the state after the last item of each history, and the history's text for unseen items."""
@@ -85,19 +86,30 @@ class XLSASRec(InnerProduct, SequentialRecommender):
         """(batch, seq) and (batch,) → (batch, width)."""
         states = self._states(*self._known(sequences))  # (batch, seq, width)
         queries = self._queries(self.gather_indexes(states, lengths - 1))
-        if self.unseen is None:
-            return queries
-        return torch.cat([queries, self.unseen.query_part(sequences) / self.temperature], dim=-1)
+        return queries if self.unseen is None else self.unseen.queries(queries, sequences, self.temperature)
 
-    def know_new_items(self, weight: float) -> None:
+    def _calibration(self) -> torch.Tensor:
+        """(2,) of `UnseenItems.calibrate`."""
+        if self.unseen is None or self.items.text is None or self.items.text.vectors is None:
+            raise TypeError("a model that knows no unseen items has no calibration of them")
+        measured = self.unseen.measured
+        languages = measured if self.items.languages is None else self.items.languages[measured]
+        as_unseen = self.items.of_text(self.items.text.vectors[measured], languages)  # (measured, width)
+        queries = self._asked(self.sample.sequences, self.sample.lengths)
+        seen = self.items(measured)  # (measured, width)
+        return self.unseen.calibrate(queries, F.normalize(seen, dim=-1), F.normalize(as_unseen, dim=-1))
+
+    def know_new_items(self, config: Any) -> None:
         """Lets queries have a text for items that the run does not know, also where it knows all items of its own."""
-        if self.unseen is None and weight and self.items.text is not None and self.items.text.vectors is not None:
-            self.unseen = UnseenItems(self.items.text.vectors, self.items.trained, weight)
+        if self.unseen is None:
+            self.unseen = UnseenItems.of_new(config, self.items)
 
     def new_item_vectors(self, texts: torch.Tensor, languages: torch.Tensor) -> torch.Tensor:
         """Vectors of items that the run does not know: (new, text) and language codes (new,) → (new, width)."""
         vectors = F.normalize(self.items.of_text(texts, languages), dim=-1)
-        return vectors if self.unseen is None else self.unseen.beside_new(vectors, texts)
+        if self.unseen is None:
+            return vectors
+        return self.unseen.beside_new(vectors, texts, self.once(self._calibration))
 
     def _known(self, sequences: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(batch, seq) ids → places, and vectors of the items that occur there."""
@@ -114,3 +126,22 @@ class XLSASRec(InnerProduct, SequentialRecommender):
         for block in self.blocks:
             states = block(states)
         return self.norm(states)
+
+
+class _Sample(nn.Module):
+    """Some histories of training, evenly spaced over its rows.
+
+    Args:
+        dataset: The training part.
+        sequence: Its column of histories.
+        length: Its column of their lengths.
+    """
+
+    sequences: torch.Tensor
+    lengths: torch.Tensor
+
+    def __init__(self, dataset: Any, sequence: str, length: str, size: int = 256) -> None:
+        super().__init__()
+        chosen = dataset[torch.linspace(0, len(dataset) - 1, min(size, len(dataset))).long()]
+        self.register_buffer("sequences", chosen[sequence], persistent=False)  # (sample, seq)
+        self.register_buffer("lengths", chosen[length], persistent=False)  # (sample,)

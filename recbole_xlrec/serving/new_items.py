@@ -130,7 +130,7 @@ def new_scoring(run: LoadedRun, space: TextSpace, new: NewItems) -> torch.Tensor
             "XLEASE, XLAlphaRec and XLSASRec read their texts"
         )
     if hasattr(model, "know_new_items"):
-        model.know_new_items(run.settings["unseen_text_weight"])
+        model.know_new_items(run.settings)
     index = run.train.languages
     names = () if index is None else index.names
     codes = [names.index(tag) if tag in names else len(names) for tag in new.languages]
