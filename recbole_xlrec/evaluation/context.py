@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recbole_xlrec.data.files import replacing
+from recbole_xlrec.data.arrays import load_arrays, save_arrays
 from recbole_xlrec.errors import DataError
 
 
@@ -39,8 +37,7 @@ class Context(NamedTuple):
 
 def save_context(context: Context, path: str | os.PathLike[str]) -> None:
     """Writes a context as a compressed ``.npz``, beside its place first and then renamed."""
-    with replacing(Path(path)) as partial, open(partial, "wb") as handle:
-        np.savez_compressed(handle, **context._asdict())
+    save_arrays(context, path)
 
 
 def load_context(path: str | os.PathLike[str]) -> Context:
@@ -49,21 +46,11 @@ def load_context(path: str | os.PathLike[str]) -> Context:
     Raises:
         DataError: If the file is missing, broken, lacks an array, or its arrays do not fit each other.
     """
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            missing = [name for name in Context._fields if name not in arrays]
-            if missing:
-                raise DataError(f"{path} is no context of a ranking: it lacks {', '.join(missing)}")
-            context = Context(**{name: arrays[name] for name in Context._fields})
-    except FileNotFoundError as error:
-        raise DataError(
-            f"no {path}: the run was made before runs kept what their ranking is judged against. Make it again with "
-            "rerun: True"
-        ) from error
-    except (BadZipFile, OSError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path} cannot be read as the context of a ranking: {error}") from error
+    absent = (
+        f"no {path}: the run was made before runs kept what their ranking is judged against. Make it again with "
+        "rerun: True"
+    )
+    context = load_arrays(Context, path, "the context of a ranking", absent)
     _check(context, path)
     return context
 

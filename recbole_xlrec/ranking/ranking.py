@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recbole_xlrec.data.files import replacing
+from recbole_xlrec.data.arrays import load_arrays, save_arrays
 from recbole_xlrec.errors import DataError
 
 
@@ -60,8 +58,7 @@ def merge_rankings(parts: Sequence[Ranking]) -> Ranking:
 
 def save_ranking(ranking: Ranking, path: str | os.PathLike[str]) -> None:
     """Writes a ranking as a compressed ``.npz``, beside its place first and then renamed."""
-    with replacing(Path(path)) as partial, open(partial, "wb") as handle:
-        np.savez_compressed(handle, **ranking._asdict())
+    save_arrays(ranking, path)
 
 
 def load_ranking(path: str | os.PathLike[str]) -> Ranking:
@@ -70,18 +67,8 @@ def load_ranking(path: str | os.PathLike[str]) -> Ranking:
     Raises:
         DataError: If the file is missing, broken, lacks an array, or its arrays do not fit each other.
     """
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            missing = [name for name in Ranking._fields if name not in arrays]
-            if missing:
-                raise DataError(f"{path} is no ranking: it lacks {', '.join(missing)}")
-            ranking = Ranking(**{name: arrays[name] for name in Ranking._fields})
-    except FileNotFoundError as error:
-        raise DataError(f"no ranking at {path}: every run saves one as ranking.npz in its folder") from error
-    except (BadZipFile, OSError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path} cannot be read as a ranking: {error}") from error
+    absent = f"no ranking at {path}: every run saves one as ranking.npz in its folder"
+    ranking = load_arrays(Ranking, path, "a ranking", absent)
     lengths = {name: len(getattr(ranking, name)) for name in Ranking._fields}
     if len(set(lengths.values())) > 1 or ranking.item_ids.shape != ranking.scores.shape:
         raise DataError(f"{path}: the arrays of the ranking do not fit each other: {lengths}")
