@@ -2,10 +2,11 @@
 
 On ml-100k-xl the members are XLEASE, EASE, ItemKNN and BPR with the settings of the quick start; on anime_multi, which
 needs XLREC_DATA, those of the suite text-vs-id and an ItemKNN. Fusions have their defaults, and learn from validation
-alone. Tests are paired over queries, each row against the best member, with Holm's correction. What has finished is not
-repeated.
+alone. Tests are paired over queries, each row against the best member, with Holm's correction. On ml_tmdb, whose users
+watch films of several languages, fusions are calibrated to each user's mix; `gap` is how far the languages of the first
+ten places are from those of the user's history, in the mean (KL divergence). What has finished is not repeated.
 
-Usage: python tests/benchmarks/fused_models.py FOLDER [ml-100k-xl|anime_multi ...] [--seeds 2020,2021]
+Usage: python tests/benchmarks/fused_models.py FOLDER [ml-100k-xl|anime_multi|ml_tmdb ...] [--seeds 2020,2021]
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from recbole_xlrec import run
@@ -24,8 +26,11 @@ from recbole_xlrec.convert.options import Options
 from recbole_xlrec.convert.pipeline import convert
 from recbole_xlrec.convert.registry import find_source
 from recbole_xlrec.evaluation.by_language import per_query
+from recbole_xlrec.evaluation.context import load_context
 from recbole_xlrec.evaluation.pairing import QueryValues, pair_rows, stack_seeds
 from recbole_xlrec.evaluation.row_tests import compare_rows
+from recbole_xlrec.ranking.align import align
+from recbole_xlrec.ranking.calibrate import language_mix, miscalibration
 from recbole_xlrec.ranking.ranking import load_ranking
 
 CONFIGS = Path(__file__).parents[2] / "dataset_configs"
@@ -65,12 +70,17 @@ MEMBERS: dict[str, list[dict[str, Any]]] = {
         {"model": "ItemKNN", "k": 100},
         {"model": "BPR", "learning_rate": 0.002, "train_batch_size": 8192, "stopping_step": 3, "eval_step": 2},
     ],
+    "ml_tmdb": [{"model": "XLEASE"}, {"model": "EASE", "reg_weight": 300.0}, {"model": "ItemKNN", "k": 100}],
 }
 FUSIONS: dict[str, dict[str, Any]] = {
     "RRF": {"fusion": "rrf"},
     "CombMNZ": {"fusion": "comb_mnz"},
     "weighted sum": {"fusion": "weighted_sum"},
     "stack": {"fusion": "stack"},
+}
+CALIBRATED = {
+    "RRF": {"fusion": "rrf"},
+    **{f"RRF, calibrated {share}": {"fusion": "rrf", "fusion_calibration": share} for share in (0.1, 0.3, 0.5)},
 }
 
 
@@ -81,10 +91,10 @@ def fused(folder: Path, dataset: str, seed: int, settings: Mapping[str, Any]) ->
     return run("XLFusion", dataset, [CONFIGS / f"{dataset}.yaml"], config)
 
 
-def rows_of(folder: Path, dataset: str, seeds: list[int]) -> dict[str, QueryValues]:
-    """The values of each query, of every member and fusion, over the seeds."""
+def rows_of(folder: Path, dataset: str, seeds: list[int]) -> tuple[dict[str, QueryValues], dict[str, float]]:
+    """The values of each query, of every member and fusion, over the seeds; and each row's gap."""
     folders: dict[str, list[Path]] = {}
-    for name, settings in FUSIONS.items():
+    for name, settings in _fusions(dataset).items():
         for seed in seeds:
             found = fused(folder, dataset, seed, settings)
             learned = {key: found.metrics["fusion"].get(key) for key in ("weights", "share_of_trees")}
@@ -98,20 +108,35 @@ def rows_of(folder: Path, dataset: str, seeds: list[int]) -> dict[str, QueryValu
         rankings = [load_ranking(path / "ranking.npz") for path in paths]
         values = [per_query(ranking, ["ndcg"], [10])[METRIC] for ranking in rankings]
         rows[name] = stack_seeds(values, [ranking.query_ids for ranking in rankings])
-    return rows
+    return rows, {name: float(np.mean([gap(path) for path in paths])) for name, paths in folders.items()}
+
+
+def _fusions(dataset: str) -> dict[str, dict[str, Any]]:
+    return CALIBRATED if dataset == "ml_tmdb" else FUSIONS
+
+
+def gap(folder: Path) -> float:
+    """How far the languages of a run's first ten places are from each user's own mix, in the mean."""
+    ranking, context = load_ranking(folder / "ranking.npz"), load_context(folder / "context.npz")
+    names, languages = np.unique(context.item_languages, return_inverse=True)
+    languages = languages - (names[0] == "")  # -1 where an item has none
+    mix = language_mix(context.history_starts, context.history_items, languages, int(languages.max()) + 1)
+    lists = align([ranking], item_ids=context.item_ids).members[0].top(10)
+    return float(miscalibration(lists, item_languages=languages, mix=mix).mean())
 
 
 def table(folder: Path, dataset: str, seeds: list[int]) -> None:
     """Prints the table of a dataset."""
-    values = pair_rows(rows_of(folder, dataset, seeds))
-    names = [name for name in values if name not in FUSIONS]
+    rows, gaps = rows_of(folder, dataset, seeds)
+    values = pair_rows(rows)
+    names = [name for name in values if name not in _fusions(dataset)]
     best = max(names, key=lambda name: values[name].mean())
     tests = compare_rows(values, best)
     lines = {
-        name: {METRIC: found.mean(), **({} if name == best else tests[name]._asdict())}
+        name: {METRIC: found.mean(), "gap": gaps[name], **({} if name == best else tests[name]._asdict())}
         for name, found in values.items()
     }
-    columns = [METRIC, "difference", "low", "high", "p", "adjusted_p", "effect", "mark"]
+    columns = [METRIC, "gap", "difference", "low", "high", "p", "adjusted_p", "effect", "mark"]
     frame = pd.DataFrame(lines).T.reindex(columns=columns)
     print(f"\n{dataset}, seeds {seeds}, {len(values[best])} queries, against {best}\n{frame.to_string()}\n", flush=True)
 
