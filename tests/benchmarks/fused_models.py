@@ -78,7 +78,7 @@ FUSIONS: dict[str, dict[str, Any]] = {
     "weighted sum": {"fusion": "weighted_sum"},
     "stack": {"fusion": "stack"},
 }
-CALIBRATED = {
+CALIBRATED: dict[str, dict[str, Any]] = {
     "RRF": {"fusion": "rrf"},
     **{f"RRF, calibrated {share}": {"fusion": "rrf", "fusion_calibration": share} for share in (0.1, 0.3, 0.5)},
 }
