@@ -31,7 +31,7 @@ PLACE = "sequence_place"
 
 
 class LazySequencesMixin(_Base):
-    """Goes before `SequentialDataset`; does nothing unless ``lazy_sequences`` is set or items are hidden.
+    """Goes before `SequentialDataset`; does nothing without ``lazy_sequences``, ``exclude_met`` or hidden items.
 
     The interactions of hidden items (see `protocol`) are set aside before histories are cut and targets left out.
     """
@@ -50,12 +50,13 @@ class LazySequencesMixin(_Base):
         Raises:
             ConfigError: If the model brings a dataset that makes its own sequences.
         """
-        if not (self.always_lazy or self.config["lazy_sequences"] or self.hidden_items is not None):
+        wanted = self.always_lazy or self.config["lazy_sequences"] or self.config["exclude_met"]
+        if not wanted and self.hidden_items is None:
             super().data_augmentation()
             return
         own: Any = next(base for base in type(self).__mro__ if base.__module__.startswith("recbole.data"))
         if own.data_augmentation is not SequentialDataset.data_augmentation:
-            key = "lazy_sequences" if self.hidden_items is None else f"protocol {self.config['protocol']} hides items"
+            key = "lazy_sequences, exclude_met" if wanted else f"protocol {self.config['protocol']} hides items"
             raise ConfigError(f"{key}: {own.__name__} makes sequences of its own; leave the key out")
         self._aug_presets()
         self._check_field("uid_field", "time_field")
@@ -99,7 +100,8 @@ class LazySequencesMixin(_Base):
         rows = self.inter_feat[index]
         if self._flat is None:
             return self.join(rows) if join else rows
-        columns = {name: values for name, values in rows.interaction.items() if name != PLACE}
+        known = self.config["exclude_met"]  # what a user has met is found by the place
+        columns = {name: values for name, values in rows.interaction.items() if known or name != PLACE}
         places, lengths = rows[PLACE], rows[self.item_list_length_field]
         for name, values in self._flat.interaction.items():
             if name != self.uid_field:

@@ -25,7 +25,7 @@ from recbole_xlrec.bridge.averaging import WeightAverage
 from recbole_xlrec.bridge.balance import redraw_rows
 from recbole_xlrec.bridge.distributed import GatheringCollector, is_main, share_queries, wrapping
 from recbole_xlrec.bridge.hidden_targets import hidden_targets, with_targets
-from recbole_xlrec.bridge.met_items import mask_met
+from recbole_xlrec.bridge.met_items import mask_met, without_met
 from recbole_xlrec.bridge.retrieval import RetrievalCollector, lists_suffice, queries_at_once, retrieve
 from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.ranking.ranking import Ranking
@@ -57,6 +57,7 @@ class XLTrainerMixin(_Base):
     recorder: RankingRecorder | None = None
     _limits: tuple[torch.Tensor, torch.Tensor] | None = None
     _targets: sp.csr_matrix | None = None
+    _unmet_of: Any = None  # the part of sequential queries whose users' items are no candidates
     _by_lists = False
     _epoch: dict[str, Any] | None = None
 
@@ -113,6 +114,8 @@ class XLTrainerMixin(_Base):
         self._limits = self._candidate_limits(eval_data)
         mask_met(eval_data)
         self._targets = hidden_targets(eval_data)
+        sequential = isinstance(eval_data, FullSortEvalDataLoader) and eval_data.is_sequential
+        self._unmet_of = eval_data._dataset if sequential and self.config["exclude_met"] else None
         if eval_data:
             self.eval_collector.read_languages(eval_data._dataset)
         if eval_data and not self.config["single_spec"]:
@@ -159,6 +162,8 @@ class XLTrainerMixin(_Base):
     def _full_sort_batch_eval(self, batched_data: Any) -> Any:
         if self._targets is not None:
             batched_data = with_targets(batched_data, self._targets, self.config["USER_ID_FIELD"])
+        if self._unmet_of is not None:
+            batched_data = without_met(batched_data, self._unmet_of)
         if self._by_lists:
             return self._batch_by_lists(*batched_data)
         interaction, scores, positive_u, positive_i = super()._full_sort_batch_eval(batched_data)

@@ -81,7 +81,7 @@ def test_training_gives_the_same_results(model: str, ml_cut: Path, tmp_path: Pat
 
 def test_a_dataset_that_makes_its_own_sequences_is_refused(ml_cut: Path) -> None:
     labelled = {**SETTINGS["eval_args"], "mode": "labeled"}
-    with pytest.raises(ConfigError, match="lazy_sequences: DIENDataset makes sequences of its own"):
+    with pytest.raises(ConfigError, match="lazy_sequences, exclude_met: DIENDataset makes sequences of its own"):
         _parts(ml_cut, "DIEN", lazy_sequences=True, eval_args=labelled, metrics=["AUC"], valid_metric="AUC")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -369,7 +369,9 @@ def _queries(ranking: Ranking) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("model", ["BPR", "EASE", "SASRec", *sorted(MODELS)])
-def test_every_model_runs_under_every_protocol(model: str, data: Path, tmp_path: Path) -> None:
+def test_every_model_runs_under_every_protocol(
+    model: str, data: Path, tmp_path: Path, small_language_model: Callable[[Sequence[str]], Path]
+) -> None:
     few = {"protocol": "few_shot", "protocol_language": "de", "few_shot_users": 3}
     sequential = MODELS[model].family == "sequential" if model in MODELS else model == "SASRec"
     cold = _built(data, "Pop", protocol="cold_item")[0]
@@ -378,15 +380,18 @@ def test_every_model_runs_under_every_protocol(model: str, data: Path, tmp_path:
     cases += [(few, set(), ALL, _users("de")), ({"protocol": "cold_item"}, hidden, ALL, set())]
     for keys, *sets in cases:
         config = _config(data, model, **keys, run_path=str(tmp_path / "runs"), ranking_k=len(ITEMS))
+        config["exclude_met"] = sequential
         if model in MODELS and MODELS[model].family == "context_aware":  # it learns from labels
             config["train_neg_sample_args"] = {"distribution": "uniform", "sample_num": 1}
+        if model == "XLBERT":
+            encoder = str(small_language_model([f"title {item}" for item in ITEMS]))
+            config |= {"encoder": encoder, "bert_form": "two_tower", "train_batch_size": 128}
         found = run(model, "tiny", None, config)
         ranking = load_ranking(found.folder / "ranking.npz")
         assert _queries(ranking) == {row[:2] for row in _expected(sequential, LS, *sets)[2]}
         assert set(found.metrics["test_by_language"]) == {user[:2] for user, _ in _queries(ranking)}
         assert found.metrics["protocol"] == keys["protocol"]
-        if not sequential:
-            _assert_met_items_are_no_candidates(ranking)
+        _assert_met_items_are_no_candidates(ranking)
 
 
 def _assert_met_items_are_no_candidates(ranking: Ranking) -> None:

@@ -15,7 +15,6 @@ from recbole_xlrec.evaluation.report.structure import Run
 _ASKED = (
     "eval_args",
     "candidates",
-    "repeatable",
     "threshold",
     "benchmark_filename",
     "val_interval",
@@ -24,7 +23,7 @@ _ASKED = (
     "filter_inter_by_user_or_item",
     "rm_dup_inter",
 )
-_NO_NAME = NO_IDENTITY | {"seed", *_ASKED}
+_NO_NAME = NO_IDENTITY | {"seed", "exclude_met", *_ASKED}
 
 
 class Group(NamedTuple):
@@ -76,10 +75,17 @@ def check_comparable(runs: Sequence[Run]) -> None:
                 f"{key}: {_text(first.config.get(key))} and {_text(run.config.get(key))}" for key in differ
             )
             raise _refused(first, run, f"they differ in {shown}")
+        if _ranks_met(first) != _ranks_met(run):
+            why = "one ranks what users have met, as RecBole's sequential models do, the other does not: "
+            raise _refused(first, run, why + "set exclude_met: True for all")
         old, new = (environment_of(folder).get("data_sha256") or {} for folder in (first.folder, run.folder))
         changed = [name for name in old if name.endswith(".inter") and new.get(name, old[name]) != old[name]]
         if changed:
             raise _refused(first, run, f"{', '.join(changed)} was another file")
+
+
+def _ranks_met(run: Run) -> bool:
+    return bool(run.config.get("repeatable")) and not run.config.get("exclude_met")
 
 
 def _refused(first: Run, run: Run, why: str) -> DataError:

@@ -88,6 +88,7 @@ def test_the_same_run_twice_is_refused_unless_it_is_one_folder(write_run: Write,
     [
         ({"eval_args": {"split": {"RS": [0.8, 0.1, 0.1]}}}, r'eval_args: \{"split": \{"LS".* and \{"split": \{"RS"'),
         ({"candidates": "language"}, "candidates: all and language"),
+        ({"repeatable": True}, "set exclude_met: True for all"),
         ({"inter": "2"}, "hand.inter was another file"),
     ],
 )
@@ -99,6 +100,12 @@ def test_runs_that_were_asked_other_things_are_refused(
         collect([tmp_path / "runs"])
     assert str(first) in str(error.value)
     assert str(second) in str(error.value)
+
+
+def test_sequential_runs_that_exclude_what_users_have_met_stand_beside_others(write_run: Write, tmp_path: Path) -> None:
+    write_run("A", repeatable=False)
+    write_run("B", repeatable=True, exclude_met=True)
+    assert [line.name for line in collect([tmp_path / "runs"]).tables[0].lines] == ["A", "B"]
 
 
 def test_runs_of_two_datasets_make_two_tables(write_run: Write, tmp_path: Path) -> None:
