@@ -20,6 +20,7 @@ from recbole_xlrec.cli_data import DataPath, convert, datasets, inspect
 from recbole_xlrec.cli_evaluation import evaluate
 from recbole_xlrec.cli_recommend import recommend
 from recbole_xlrec.cli_report import report
+from recbole_xlrec.cli_serving import export, serve
 from recbole_xlrec.cli_text import align, encoder_report, encoders
 from recbole_xlrec.errors import XLRecError
 
@@ -39,7 +40,20 @@ app = typer.Typer(
     work as in RecBole. Or use one of the commands below.""",
 )
 
-for verb in (convert, datasets, inspect, evaluate, benchmark, report, recommend, align, encoders, encoder_report):
+for verb in (
+    convert,
+    datasets,
+    inspect,
+    evaluate,
+    benchmark,
+    report,
+    recommend,
+    export,
+    serve,
+    align,
+    encoders,
+    encoder_report,
+):
     app.command()(verb)
 
 

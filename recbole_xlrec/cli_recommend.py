@@ -84,6 +84,10 @@ def recommend(
         ),
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Queries at once.", rich_help_panel=_OUT)] = 1024,
+    index: Annotated[
+        Path | None,
+        typer.Option(help="Folder that export wrote of the run: candidates come from its index.", rich_help_panel=_OUT),
+    ] = None,
     data_path: Annotated[
         Path | None, typer.Option(help="Folder of the datasets; by default as in the run.", rich_help_panel=_OUT)
     ] = None,
@@ -111,7 +115,7 @@ def recommend(
         read_ids(unavailable) if unavailable else (),
         explain=explain,
     )
-    recommender = Recommender.from_run(run, data_path=data_path, new_items=new_items, use_gpu=use_gpu)
+    recommender = Recommender.from_run(run, data_path=data_path, new_items=new_items, index=index, use_gpu=use_gpu)
     answer(recommender, asked, options, target, batch_size, Console(stderr=True))
 
 

@@ -1,4 +1,4 @@
-"""The verbs about item texts and their encoders: `align`, `encoders`, `encoder-report`."""
+"""The verbs about item texts and their encoders: `align`, `tune-encoder`, `encoders`, `encoder-report`."""
 
 from __future__ import annotations
 
@@ -27,31 +27,36 @@ Pairs = Annotated[
     typer.Option(help="LANGUAGE-LANGUAGE=FILE, two columns, tab-separated.", rich_help_panel=_PARALLEL),
 ]
 
+ParallelDataset = Annotated[
+    str | None, typer.Option("--dataset", help="A dataset with texts in several languages.", rich_help_panel=_PARALLEL)
+]
+SharedBy = Annotated[
+    Literal["item_id", "work_id"],
+    typer.Option(help="What the texts of the dataset share: the item, or the work.", rich_help_panel=_PARALLEL),
+]
+Prompt = Annotated[str | None, typer.Option(help="Text before each text; by default the encoder's own.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Texts a batch.")]
+HeldOut = Annotated[float, typer.Option(min=0, help="Share, or number, of texts kept for the measure.")]
+
 
 def align(
     output: Annotated[Path, typer.Argument(help="Folder to write; then set `alignment:` to it.")],
     encoder: Encoder = "ngram",
     lines: Lines = None,
     pairs: Pairs = None,
-    dataset: Annotated[
-        str | None,
-        typer.Option(help="A dataset with texts in several languages.", rich_help_panel=_PARALLEL),
-    ] = None,
-    by: Annotated[
-        Literal["item_id", "work_id"],
-        typer.Option(help="What the texts of the dataset share: the item, or the work.", rich_help_panel=_PARALLEL),
-    ] = "item_id",
+    dataset: ParallelDataset = None,
+    by: SharedBy = "item_id",
     data_path: DataPath = Path("atomic_data"),
     template: Template = None,
     method: Annotated[Literal["cca", "procrustes", "contrastive"], typer.Option(help="How to fit the maps.")] = "cca",
     pivot: Annotated[str | None, typer.Option(help="Language for those without a map; by default en.")] = None,
     dimension: Annotated[int | None, typer.Option(min=1, help="Width at most; by default the encoder's.")] = None,
     shrinkage: Annotated[float, typer.Option(min=0, help="Of the covariances, for cca and contrastive.")] = 0.3,
-    held_out: Annotated[float, typer.Option(min=0, help="Share, or number, of texts kept for the measure.")] = 0.2,
+    held_out: HeldOut = 0.2,
     seed: Annotated[int, typer.Option(min=0, help="Of what is random.")] = 2020,
     encoder_dimension: Annotated[int, typer.Option(min=1, help="Width of the dense view of ngram.")] = 256,
-    prompt: Annotated[str | None, typer.Option(help="Text before each text; by default the encoder's own.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Texts a batch.")] = 64,
+    prompt: Prompt = None,
+    batch_size: BatchSize = 64,
     device: Device = None,
     json: AsJson = False,
 ) -> None:
@@ -80,6 +85,48 @@ def align(
     print_alignment(fitted, output, Console())
 
 
+def tune_encoder(
+    output: Annotated[Path, typer.Argument(help="Folder to write; then set `encoder:` to it.")],
+    encoder: Annotated[str, typer.Option(help="A sentence-transformers name or folder.")],
+    lines: Lines = None,
+    pairs: Pairs = None,
+    dataset: ParallelDataset = None,
+    by: SharedBy = "item_id",
+    data_path: DataPath = Path("atomic_data"),
+    template: Template = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="Name or folder of an encoder whose vectors of the pivot language are learned.")
+    ] = None,
+    pivot: Annotated[str | None, typer.Option(help="Language that the teacher knows; by default en.")] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Times that each pair is seen.")] = 1,
+    rate: Annotated[float, typer.Option(min=0, help="Learning rate.")] = 2e-5,
+    batch_size: BatchSize = 64,
+    held_out: HeldOut = 0.2,
+    seed: Annotated[int, typer.Option(min=0, help="Of what is random.")] = 2020,
+    prompt: Prompt = None,
+    device: Device = None,
+    json: AsJson = False,
+) -> None:
+    """Train an encoder on parallel text so that translations are near; show retrieval on held-out text."""
+    from recbole_xlrec.text.align.finetune import TuneOptions
+    from recbole_xlrec.text.align.finetune import tune_encoder as tune
+    from recbole_xlrec.text.encoders.sentence import SentenceEncoder
+
+    student = SentenceEncoder(encoder, prompt=prompt, batch_size=batch_size, device=device)
+    master = SentenceEncoder(teacher, batch_size=batch_size, device=device) if teacher else None
+    texts = parallel_texts(lines, pairs, dataset, by, data_path, template)
+    options = TuneOptions(epochs, batch_size, rate, pivot, seed)
+    report = tune(texts, student, output, options, held_out, master, show_progress=not json)
+    if json:
+        _print_json(report)
+        return
+    from rich.console import Console
+
+    from recbole_xlrec.text.report.console import print_tuning
+
+    print_tuning(report, output, Console())
+
+
 def encoders(json: AsJson = False) -> None:
     """List encoders worth knowing: size, width, prompt, licence, and which are on this machine."""
     from recbole_xlrec.text.encoders.known import KNOWN, is_present
@@ -102,10 +149,10 @@ def encoder_report(
     lines: Lines = None,
     pairs: Pairs = None,
     template: Template = None,
-    prompt: Annotated[str | None, typer.Option(help="Text before each text; by default the encoder's own.")] = None,
+    prompt: Prompt = None,
     most: Annotated[int, typer.Option(min=20, help="Texts of each language at most, drawn.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 2020,
-    batch_size: Annotated[int, typer.Option(min=1, help="Texts a batch.")] = 64,
+    batch_size: BatchSize = 64,
     dimension: Annotated[int, typer.Option(min=1, help="Width of the dense view of ngram.")] = 256,
     device: Device = None,
     json: AsJson = False,

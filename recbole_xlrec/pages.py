@@ -22,6 +22,8 @@ def render(
 ) -> str:
     """The HTML of a page; texts of the data are escaped, and the page's own policy forbids it the network.
 
+    One without figures comes without the library that draws them.
+
     Args:
         template: Name of a template in ``resources`` that extends ``page.html.j2``.
         figures: Plotly figures by the names that the template has places for.
@@ -38,7 +40,7 @@ def render(
     environment.filters.update(filters or {})
     # A "<" in JSON could end the script element; \u003c is the same character to JSON.
     numbers = json.dumps(figures, allow_nan=False, ensure_ascii=False).replace("<", "\\u003c")
-    fixed = {"numbers": numbers, "plotly": get_plotlyjs(), "version": recbole_xlrec.__version__}
+    fixed = {"numbers": numbers, "plotly": get_plotlyjs() if figures else "", "version": recbole_xlrec.__version__}
     return environment.get_template(template).render({**values, **fixed})
 
 

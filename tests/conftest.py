@@ -104,6 +104,23 @@ def ml_cut(ml100k: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def small_language_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Saves an untrained XLM-R (1 layer, 16 wide, or as told) that knows the words of some texts."""
+    spec = importlib.util.spec_from_file_location("tiny_models", Path(__file__).with_name("tiny_models.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    usual = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+
+    def build(texts: Sequence[str], **sizes: Any) -> Path:
+        folder = tmp_path_factory.mktemp("language-model") / "small"
+        return module.build_transformer(folder, sentences=texts, **{**usual, "initializer_range": 0.05, **sizes})
+
+    return build
+
+
+@pytest.fixture(scope="session")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A running browser, see `chromium.py`; tests that need one are skipped where there is none."""
     spec = importlib.util.spec_from_file_location("chromium", Path(__file__).with_name("chromium.py"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 SENTENCES = (
     "The cat sits on the mat.",
@@ -20,25 +21,28 @@ HIDDEN = 32
 MAX_TOKENS = 64
 
 
-def build_transformer(folder: Path, seed: int = 0, sentences: Sequence[str] = SENTENCES) -> Path:
-    """Saves a bare XLM-R (2 layers, 32 wide) with a tokenizer trained on `sentences`; returns the folder."""
+def build_transformer(folder: Path, seed: int = 0, sentences: Sequence[str] = SENTENCES, **sizes: Any) -> Path:
+    """Saves a bare XLM-R (2 layers, 32 wide, or as `sizes` says) with a tokenizer trained on `sentences`."""
     import torch
     from transformers import XLMRobertaConfig, XLMRobertaModel
 
     tokenizer = _tokenizer(sentences)
     torch.manual_seed(seed)
+    usual = {
+        "hidden_size": HIDDEN,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "initializer_range": 0.5,  # wide, so that different texts get clearly different vectors
+    }
     config = XLMRobertaConfig(
         vocab_size=len(tokenizer),
-        hidden_size=HIDDEN,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=64,
         max_position_embeddings=MAX_TOKENS + 2,
         type_vocab_size=1,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
-        initializer_range=0.5,  # wide, so that different texts get clearly different vectors
+        **{**usual, **sizes},
     )
     XLMRobertaModel(config).eval().save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -31,6 +31,7 @@ EXTRAS = {
     "stack": "lightgbm",
     "tune": "optuna",
     "ann": "faiss-cpu",
+    "serve": "fastapi",
 }
 
 

@@ -13,13 +13,10 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from recbole_xlrec.data.hints import did_you_mean
-from recbole_xlrec.data.yaml_files import read_yaml
+from recbole_xlrec.data.yaml_files import OVERALL_YAML, PROPERTIES, read_yaml
 from recbole_xlrec.errors import ConfigError
 
 PACKAGE = Path(__file__).parents[1]
-PROPERTIES = PACKAGE / "properties"
-#: The keys this package adds to RecBole's, with their defaults.
-OVERALL_YAML = PROPERTIES / "overall.yaml"
 #: The keys that the trained models share.
 JOINT_YAML = PROPERTIES / "joint.yaml"
 FAMILIES = ("general", "sequential", "context_aware", "knowledge_aware", "exlib")
@@ -31,7 +28,7 @@ class ModelEntry(NamedTuple):
     Attributes:
         family: RecBole's family, one of `FAMILIES`.
         module: Where the class lives.
-        trainer: Name of the RecBole trainer class it is trained by, or `FusionTrainer`.
+        trainer: Name of the RecBole trainer class it is trained by, or `FusionTrainer` or `TunedTrainer`.
         dataset: Name of the RecBole dataset class it reads, or `WindowDataset`.
         joint: Whether it reads the keys of ``properties/joint.yaml``.
     """
@@ -49,6 +46,7 @@ MODELS: dict[str, ModelEntry] = {
     "XLAlphaRec": ModelEntry("general", "recbole_xlrec.model.xlalpharec", "Trainer", "Dataset", joint=True),
     "XLSASRec": ModelEntry("sequential", "recbole_xlrec.model.xlsasrec", "Trainer", "WindowDataset", joint=True),
     "XLMLP": ModelEntry("context_aware", "recbole_xlrec.model.xlmlp", "Trainer", "Dataset"),
+    "XLBERT": ModelEntry("context_aware", "recbole_xlrec.model.xlbert", "TunedTrainer", "Dataset"),
     "XLFusion": ModelEntry("general", "recbole_xlrec.model.xlfusion", "FusionTrainer", "Dataset"),
 }
 
@@ -109,8 +107,9 @@ def _set_classes(name: str, entry: ModelEntry) -> None:
 def trainer_class(entry: ModelEntry) -> type:
     """The class that a model's trainer is made of, RecBole's or ours."""
     from recbole_xlrec.bridge.fusion import FusionTrainer
+    from recbole_xlrec.bridge.tuned_trainer import TunedTrainer
 
-    ours = {FusionTrainer.__name__: FusionTrainer}
+    ours: dict[str, type] = {kind.__name__: kind for kind in (FusionTrainer, TunedTrainer)}
     return ours.get(entry.trainer) or getattr(import_module("recbole.trainer"), entry.trainer)
 
 

@@ -1,4 +1,4 @@
-"""YAML as RecBole's users write it."""
+"""YAML as RecBole's users write it, and where the defaults of this package stand."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from typing import Any
 import yaml
 
 from recbole_xlrec.errors import ConfigError
+
+PROPERTIES = Path(__file__).parents[1] / "properties"
+#: The keys this package adds to RecBole's, with their defaults.
+OVERALL_YAML = PROPERTIES / "overall.yaml"
 
 
 class _Loader(yaml.SafeLoader):

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from recbole_xlrec.data.positions import Positions
 from recbole_xlrec.errors import DataError, sample
 from recbole_xlrec.evaluation.context import Context
-from recbole_xlrec.evaluation.positions import Positions
 from recbole_xlrec.ranking.ranking import Ranking
 
 Codes = NDArray[np.int32]

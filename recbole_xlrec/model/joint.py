@@ -15,7 +15,7 @@ Sampling by language is the trainer's (`bridge/balance`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -126,9 +126,16 @@ def worst_step(loss: torch.Tensor, vectors: torch.Tensor, epsilon: float) -> tor
     Returns:
         (chosen, width).
     """
-    (gradient,) = torch.autograd.grad(loss, vectors, retain_graph=True)
-    length = epsilon * vectors.detach().norm(dim=-1).mean()
-    return length * F.normalize(gradient.detach(), dim=-1)
+    return worst_steps(loss, [vectors], epsilon)[0]
+
+
+def worst_steps(loss: torch.Tensor, parts: Sequence[torch.Tensor], epsilon: float) -> list[torch.Tensor]:
+    """As `worst_step`, of several sets of vectors by one backward pass; each has its own mean length."""
+    gradients = torch.autograd.grad(loss, list(parts), retain_graph=True)
+    lengths = [epsilon * vectors.detach().norm(dim=-1).mean() for vectors in parts]
+    return [
+        length * F.normalize(gradient.detach(), dim=-1) for length, gradient in zip(lengths, gradients, strict=True)
+    ]
 
 
 def info_nce(

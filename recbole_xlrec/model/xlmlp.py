@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 import torch
-from numpy.typing import NDArray
 from recbole.model.abstract_recommender import ContextRecommender
 from recbole.model.init import xavier_normal_initialization
 from recbole.model.layers import MLPLayers
@@ -22,8 +21,9 @@ from recbole.utils import FeatureSource
 from torch import nn
 from torch.nn import functional as F
 
-from recbole_xlrec.errors import ConfigError, DataError, sample
+from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.model.adapters import ADAPTERS, make_adapter
+from recbole_xlrec.model.click_labels import check_labels
 from recbole_xlrec.model.click_text import LanguageFeatures, TextFeatures
 from recbole_xlrec.model.layers import rows
 from recbole_xlrec.model.met_values import met_values
@@ -142,38 +142,4 @@ def _check(config: Any, dataset: Any) -> None:
         raise ConfigError(f"mlp_hidden_size: a list of one or more widths from 1 on, as [128, 64]; found {widths!r}")
     if not 0 <= config["dropout_prob"] < 1:
         raise ConfigError(f"dropout_prob: from 0 on and below 1, found {config['dropout_prob']}")
-    _check_labels(config, dataset)
-
-
-def _check_labels(config: Any, dataset: Any) -> None:
-    field, events = dataset.label_field, dataset.inter_feat
-    labelled, sampled = field in events.columns, config["train_neg_sample_args"]["distribution"] != "none"
-    if not labelled and not sampled:
-        raise ConfigError(
-            f"click prediction needs labels, and the interactions have no column {field!r}: set threshold, as "
-            "{rating: 4}, or draw negatives by train_neg_sample_args, as {distribution: uniform, sample_num: 1}"
-        )
-    if labelled and sampled:
-        raise ConfigError(
-            f"train_neg_sample_args and labels ({field!r}, of threshold or of the file) exclude each other: RecBole "
-            "would take every row for a positive one. Set one of the two to ~"
-        )
-    if labelled:
-        _check_values(events[field].numpy(), field)
-
-
-def _check_values(labels: NDArray[np.floating[Any]], field: str) -> None:
-    """(rows,) labels."""
-    found = np.unique(labels)
-    wrong = found[~((found >= 0) & (found <= 1))]  # NaN is neither
-    if len(wrong):
-        rows = int((~((labels >= 0) & (labels <= 1))).sum())
-        raise DataError(
-            f"column {field!r}: {rows} of {len(labels)} training rows have a label outside 0 to 1: {sample(wrong)}. "
-            "A column of ratings becomes labels by threshold, as {rating: 4}"
-        )
-    if len(found) == 1:
-        raise DataError(
-            f"column {field!r}: all {len(labels)} training rows have the label {found[0]:g}, so that there is nothing "
-            "to tell apart. Lower or raise threshold, or take val_interval away, which drops rows before it"
-        )
+    check_labels(config, dataset)

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recbole_xlrec.data.positions import Positions
 from recbole_xlrec.errors import DataError, sample
-from recbole_xlrec.evaluation.positions import Positions
 from recbole_xlrec.ranking.lists import EMPTY, Lists, Mask, check_lists
 from recbole_xlrec.ranking.ranking import Ranking
 

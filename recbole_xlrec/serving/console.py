@@ -10,8 +10,10 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from recbole_xlrec.errors import ConfigError, DataError
+from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.serving import histories, output
+from recbole_xlrec.serving.approximate import IndexScorer
+from recbole_xlrec.serving.asked import unknown_user
 from recbole_xlrec.serving.queries import POPULARITY, Options, Query, Recommendations
 from recbole_xlrec.serving.recommender import Recommender
 
@@ -68,7 +70,9 @@ def recommend(
         ):
             writer.write(part)
             notes.update(_kinds(part))
-    for note, count in notes.items():
+    if isinstance(recommender.scorer, IndexScorer):
+        notes["lists made from all items, as the index gave too few that may be recommended"] = recommender.scorer.exact
+    for note, count in (+notes).items():
         errors.print(f"{note}: {count:,}", markup=False, highlight=False)
 
 
@@ -101,7 +105,7 @@ def _queries(recommender: Recommender, asked: Asked) -> Iterable[Query]:
         return (Query(str(user), user=str(user)) for user in recommender.users.ids[1:])
     for user, found in zip(asked.users, recommender.users.find(list(asked.users)), strict=True):
         if not found:
-            raise DataError(f"the run knows no user {user!r}; it knows {len(recommender.users.ids) - 1:,}")
+            raise unknown_user(user, recommender.users)
     return [Query(user, user=user) for user in asked.users]
 
 

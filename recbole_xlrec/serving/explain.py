@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -90,9 +91,8 @@ def _together(items: NDArray[np.int64], added: NDArray[np.float64]) -> tuple[Any
     return unique, out
 
 
-def found_texts(recommender: Recommender, lists: Lists) -> list[list[list[Reason]]]:
-    """The texts that a search found, as the encoder reads them."""
-    texts = recommender.texts
+def found_texts(texts: Sequence[str], lists: Lists) -> list[list[list[Reason]]]:
+    """The texts that a search found, as the encoder reads them: (items,) texts of the catalogue."""
     return [
         [
             [Reason("", texts[item], float(score))] if item > 0 else []

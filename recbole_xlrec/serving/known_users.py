@@ -24,10 +24,12 @@ class KnownUsers:
 
     Attributes:
         ids: (users,) strings.
+        sequential: Whether the model goes by what a user consumed before it is asked.
     """
 
     def __init__(self, run: LoadedRun) -> None:
         self.run = run
+        self.sequential = run.model.type == ModelType.SEQUENTIAL
         self.ids = np.asarray(run.train.field2id_token[run.train.uid_field], dtype=str)
         self._index = pd.Index(self.ids[1:])
 
@@ -46,7 +48,7 @@ class KnownUsers:
     def told(self) -> Histories:
         """(users,) what the model goes by: of sequential models what they consumed, of others the training part."""
         train = self.run.train
-        if self.run.model.type == ModelType.SEQUENTIAL:
+        if self.sequential:
             return self.consumed
         events = train.query_events
         users, items = (events[field].numpy() for field in (train.uid_field, train.iid_field))

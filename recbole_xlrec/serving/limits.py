@@ -110,6 +110,10 @@ class Limits:
         options, catalogue = self.options, self.catalogue
         if options.languages is not None:
             tags = normalise_languages(list(options.languages))
+            known = sorted({str(tag) for tag in np.unique(catalogue.languages) if tag})
+            for tag in tags:
+                if tag not in known:
+                    raise ConfigError(f"no item has the language {tag!r}; they have {', '.join(known) or 'none'}")
             filters.append(by_language(catalogue.languages.tolist(), tags))
         if options.categories is not None:
             filters.append(by_category(catalogue.categories, options.categories))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 import sys
 import tempfile
 from abc import ABC, abstractmethod
@@ -20,6 +19,7 @@ from rich.text import Text
 from recbole_xlrec.data.files import replacing
 from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.serving.catalogue import Catalogue
+from recbole_xlrec.serving.objects import objects
 from recbole_xlrec.serving.queries import Reason, Recommendations
 
 Format = Literal["table", "jsonl", "csv", "parquet"]
@@ -42,24 +42,9 @@ class Writer(ABC):
     def write(self, part: Recommendations) -> None:
         """Writes the lists of a batch."""
 
-    def objects(self, part: Recommendations) -> Iterator[dict[str, Any]]:
-        """One object a query: `query_id`, `source`, `note`, `unknown_items` and `items`."""
-        numbers = self.catalogue.numbers.get_indexer(part.item_ids.ravel()).reshape(part.item_ids.shape)
-        for row, query in enumerate(part.query_ids):
-            items = [
-                self._item(part, row, place, int(number)) for place, number in enumerate(numbers[row]) if number > 0
-            ]
-            yield {
-                "query_id": query,
-                "source": part.sources[row],
-                "note": part.notes[row],
-                "unknown_items": part.unknown[row],
-                "items": items,
-            }
-
     def rows(self, part: Recommendations) -> Iterator[tuple[Any, ...]]:
         """One row an item, in the order of `COLUMNS`."""
-        for found in self.objects(part):
+        for found in objects(self.catalogue, part):
             told = (found["source"], found["note"])
             if not found["items"]:
                 yield (found["query_id"], None, "", None, "", "", *told, "")
@@ -67,21 +52,6 @@ class Writer(ABC):
                 because = json.dumps(item["because"], ensure_ascii=False) if "because" in item else ""
                 shown = (item["item_id"], item["score"], item["title"], item["language"])
                 yield (found["query_id"], rank, *shown, *told, because)
-
-    def _item(self, part: Recommendations, row: int, place: int, number: int) -> dict[str, Any]:
-        item = {
-            "item_id": str(part.item_ids[row, place]),
-            "score": _short(float(part.scores[row, place])),
-            "title": str(self.catalogue.titles[number]),
-            "language": str(self.catalogue.languages[number]),
-        }
-        if part.reasons is not None:
-            item["because"] = [
-                {name: value for name, value in reason._asdict().items() if value != ""}
-                | {"share": _short(reason.share)}
-                for reason in part.reasons[row][place]
-            ]
-        return item
 
 
 class JsonLines(Writer):
@@ -98,7 +68,7 @@ class JsonLines(Writer):
 
     def write(self, part: Recommendations) -> None:
         """See `Writer`."""
-        self.handle.writelines(json.dumps(each, ensure_ascii=False) + "\n" for each in self.objects(part))
+        self.handle.writelines(json.dumps(each, ensure_ascii=False) + "\n" for each in objects(self.catalogue, part))
 
 
 class Csv(Writer):
@@ -166,7 +136,7 @@ class Tables(Writer):
 
     def write(self, part: Recommendations) -> None:
         """See `Writer`."""
-        for row, found in enumerate(self.objects(part)):
+        for row, found in enumerate(objects(self.catalogue, part)):
             title, note = Text(found["query_id"]), Text(found["note"])  # which hold no markup, whatever is in them
             table = Table(title=title, title_justify="left", caption=note, caption_justify="left")
             for name in ("", "item", "title", "language", found["source"]):
@@ -182,11 +152,6 @@ class Tables(Writer):
 
 def _sentence(reasons: list[Reason]) -> str:
     return "; ".join(f"{reason.text or reason.item_id} ({reason.share:+.3g})" for reason in reasons)
-
-
-def _short(value: float) -> float:
-    """A float32 in as few digits as give it back."""
-    return float(f"{value:.7g}") if math.isfinite(value) else 0.0
 
 
 def output_format(output: Path | None, named: Format | None) -> Format:

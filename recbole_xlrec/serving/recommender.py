@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
-from torch.nn import functional as F
 
-from recbole_xlrec.errors import DataError
+from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.model.histories import Histories
 from recbole_xlrec.ranking.lists import Lists
-from recbole_xlrec.ranking.topk import TopItems
+from recbole_xlrec.serving.approximate import indexed_scorer
+from recbole_xlrec.serving.asked import Asked, understood, unknown_user
 from recbole_xlrec.serving.catalogue import Catalogue
 from recbole_xlrec.serving.explain import explain, found_texts
 from recbole_xlrec.serving.known_users import KnownUsers, chosen
@@ -34,30 +32,9 @@ from recbole_xlrec.serving.queries import (
     batches,
     merged,
 )
-from recbole_xlrec.serving.scoring import Candidates, best, make_scorer, pairs, top_vectors
+from recbole_xlrec.serving.scoring import Candidates, Scorer, best, make_scorer, pairs
+from recbole_xlrec.serving.search import TextSearch
 from recbole_xlrec.serving.text_space import TextSpace
-
-_INSTEAD = "the most popular items instead"
-
-
-class _Asked(NamedTuple):
-    """A query by internal numbers.
-
-    Attributes:
-        user: 0 for none.
-        history: Known items; of a user what the model goes by.
-        seen: Items that may be left out.
-        language: Code of the language of the query's owner, 0 for none.
-        unknown: Ids in the history that are not known.
-        note: What is to be said.
-    """
-
-    user: int
-    history: np.ndarray
-    seen: np.ndarray
-    language: int
-    unknown: list[str]
-    note: str
 
 
 class Recommender:
@@ -70,13 +47,22 @@ class Recommender:
     Args:
         run: The run.
         new_items: A file of new items (see `read_new_items`), which are recommended like those of the catalogue.
+        index: A folder that `export` wrote of the run, by which candidates are found.
+
+    Raises:
+        ConfigError: If new items and an index are given, or an index and a model whose score is no inner product.
     """
 
-    def __init__(self, run: LoadedRun, new_items: Path | None = None) -> None:
+    def __init__(self, run: LoadedRun, new_items: Path | None = None, index: Path | None = None) -> None:
         self.run, self.users = run, KnownUsers(run)
         new = None if new_items is None else read_new_items(new_items, run.train, self.space)
         self.catalogue = Catalogue(run.train, new)
-        self.scorer = make_scorer(run, None if new is None else new_scoring(run, self.space, new))
+        if index is None:
+            self.scorer: Scorer = make_scorer(run, None if new is None else new_scoring(run, self.space, new))
+        elif new is None:
+            self.scorer = indexed_scorer(run, index)
+        else:
+            raise ConfigError("new items are not in the index: leave out one of the two")
 
     @classmethod
     def from_run(
@@ -85,6 +71,7 @@ class Recommender:
         *,
         data_path: str | Path | None = None,
         new_items: str | Path | None = None,
+        index: str | Path | None = None,
         use_gpu: bool = False,
     ) -> Recommender:
         """Loads a run folder.
@@ -93,14 +80,16 @@ class Recommender:
             path: The folder.
             data_path: Folder of the datasets; None for that of the run.
             new_items: A file of new items.
+            index: A folder that `export` wrote of the run.
             use_gpu: Whether the model goes to a GPU.
 
         Raises:
-            DataError: See `load_run`, `read_new_items`.
-            ConfigError: If the model ranks no catalogue, or new items are given and it does not read texts.
+            DataError: See `load_run`, `read_new_items`, `read_items`.
+            ConfigError: If the model ranks no catalogue, or new items are given and it does not read texts; see also
+                `Recommender`.
         """
         run = load_run(Path(path), None if data_path is None else Path(data_path), use_gpu)
-        return cls(run, None if new_items is None else Path(new_items))
+        return cls(run, *(None if path is None else Path(path) for path in (new_items, index)))
 
     @cached_property
     def space(self) -> TextSpace:
@@ -132,7 +121,7 @@ class Recommender:
         wanted = list(users or [])
         for user, found in zip(wanted, self.users.find(wanted), strict=True):
             if not found:
-                raise DataError(f"the run knows no user {user!r}; it knows {len(self.users.ids) - 1:,}")
+                raise unknown_user(user, self.users)
         queries = [Query(user, user=user) for user in wanted]
         queries += [Query(str(name), history=items) for name, items in named.items()]
         settings = Options(k=k, languages=languages, **options)
@@ -149,11 +138,9 @@ class Recommender:
         Raises:
             ConfigError: See `recommend`.
         """
-        limits = Limits(self.run, self.catalogue, options or Options())
+        limits = self.limits(options or Options())
         for batch in batches(queries, min(batch_size, self.scorer.rows_at_once)):
-            with torch.no_grad():
-                answered = self._answer(batch, limits)
-            yield answered
+            yield self.answer(batch, limits)
 
     def search(self, queries: Sequence[str], options: Options | None = None, language: str = "") -> Recommendations:
         """Items by how near their text is to what somebody typed, in any language that the encoder knows.
@@ -166,22 +153,22 @@ class Recommender:
         Raises:
             EncoderError: If the run's vectors were made elsewhere.
         """
-        limits = Limits(self.run, self.catalogue, options or Options(), own_language=False)
-        asked = np.concatenate([self.space.query(text, language) for text in queries])  # (queries, width)
-        empty = [not row.any() for row in asked]
-        vectors = F.normalize(on_device(self.run, asked), dim=-1)
+        with torch.no_grad():
+            return self.found(queries, self.limits(options or Options(), search=True), language)
 
-        def top(length: int) -> TopItems:
-            return top_vectors(vectors, self._text_vectors, length, Candidates(limits.allowed))
+    def limits(self, options: Options, search: bool = False) -> Limits:
+        """What options leave of the catalogue, for `answer` or, with `search`, for `found`; they may be used again.
 
-        lists = limits.listed(top)
-        lists = lists.kept(~np.array(empty)[:, None] & lists.present())
-        notes = [
-            "nothing in the query is known to the encoder" if none else note
-            for none, note in zip(empty, limits.notes(lists), strict=True)
-        ]
-        reasons = found_texts(self, lists) if limits.options.explain else None
-        return self._named(list(queries), lists, [SEARCH] * len(queries), notes, [[] for _ in queries], reasons)
+        Raises:
+            ConfigError: See `recommend`.
+        """
+        return Limits(self.run, self.catalogue, options, own_language=not search)
+
+    def found(self, texts: Sequence[str], limits: Limits, language: str = "") -> Recommendations:
+        """`search` with limits made before."""
+        lists, notes = self.text_search.lists(texts, limits, language)
+        reasons = found_texts(self.text_search.texts, lists) if limits.options.explain else None
+        return self._named(list(texts), lists, [SEARCH] * len(texts), notes, [[] for _ in texts], reasons)
 
     def history_of(self, user: str) -> list[str]:
         """Item ids by which the model knows a user, oldest first.
@@ -191,28 +178,20 @@ class Recommender:
         """
         (found,) = self.users.find([user])
         if not found:
-            raise DataError(f"the run knows no user {user!r}; it knows {len(self.users.ids) - 1:,}")
+            raise unknown_user(user, self.users)
         return self.catalogue.ids[chosen(self.users.told, np.array([found])).items].tolist()
 
     @cached_property
-    def _text_vectors(self) -> torch.Tensor:
-        """(items, width), of length 1."""
-        vectors = self.space.rows.all()
-        new = self.catalogue.new
-        if new is not None:
-            vectors = np.concatenate([vectors, self.space.encode(new.texts, new.languages)])
-        return F.normalize(on_device(self.run, vectors), dim=-1)
-
-    @cached_property
-    def texts(self) -> list[str]:
-        """(items,) the text of each item; empty for the padding item and for those that training may not see."""
-        new = self.catalogue.new
-        return [*self.run.train.item_texts(), *([] if new is None else new.plain)]
+    def text_search(self) -> TextSearch:
+        """Search over the texts of the catalogue."""
+        return TextSearch(self.run, self.catalogue, self.space)
 
     # --- one batch -------------------------------------------------------------------------------------------------
 
-    def _answer(self, batch: list[Query], limits: Limits) -> Recommendations:
-        asked = self._read(batch, limits)
+    @torch.no_grad()
+    def answer(self, batch: Sequence[Query], limits: Limits) -> Recommendations:
+        """`stream` of one batch, no more than `scorer.rows_at_once`, with limits made before."""
+        asked = understood(batch, self.users, limits)
         groups = {
             "user": [row for row, each in enumerate(asked) if each.user],
             "history": [row for row, each in enumerate(asked) if not each.user and len(each.history)],
@@ -239,21 +218,21 @@ class Recommender:
         unknown = [each.unknown for each in asked]
         return self._named([each.id for each in batch], lists, sources, notes, unknown, reasons)
 
-    def _by_model(self, asked: list[_Asked], limits: Limits) -> Lists:
+    def _by_model(self, asked: list[Asked], limits: Limits) -> Lists:
         users = np.array([each.user for each in asked])
         histories = Histories.of([each.history for each in asked])
         rows = self.scorer.known(users, histories) if users.all() else self.scorer.of_histories(histories)
         candidates = self._candidates(asked, limits)
         return limits.listed(lambda length: self.scorer.top(rows, length, candidates))
 
-    def _candidates(self, asked: list[_Asked], limits: Limits) -> Candidates:
+    def _candidates(self, asked: list[Asked], limits: Limits) -> Candidates:
         exclude = pairs(Histories.of([each.seen for each in asked]), self.run) if limits.exclude_seen else None
         codes = None
         if limits.item_codes is not None:
             codes = on_device(self.run, [each.language for each in asked]), limits.item_codes
         return Candidates(limits.allowed, exclude, codes)
 
-    def _popular(self, asked: list[_Asked], limits: Limits) -> Lists:
+    def _popular(self, asked: list[Asked], limits: Limits) -> Lists:
         counts = on_device(self.run, self.catalogue.counts).float().expand(len(asked), -1).clone()  # (queries, items)
         counts[:, 0] = -torch.inf
         if limits.allowed is not None:
@@ -262,43 +241,6 @@ class Recommender:
             languages = on_device(self.run, [each.language for each in asked])[:, None]
             counts.masked_fill_((languages > 0) & (languages != limits.item_codes), -torch.inf)
         return limits.listed(lambda length: best(counts, length))
-
-    def _read(self, batch: list[Query], limits: Limits) -> list[_Asked]:
-        users = self.users.find([each.user or "" for each in batch])
-        given = [each.history or () for each in batch]
-        items = self.catalogue.numbers.get_indexer(pd.Index(list(chain.from_iterable(given)), dtype=object))  # (total,)
-        found = np.split(items, np.cumsum([len(each) for each in given])[:-1])
-        return [
-            self._read_user(query, int(user))
-            if query.history is None
-            else self._read_history(query, numbers.astype(np.int64), limits)
-            for query, user, numbers in zip(batch, users, found, strict=True)
-        ]
-
-    def _read_user(self, query: Query, user: int) -> _Asked:
-        nothing = np.zeros(0, dtype=np.int64)
-        if not user:
-            note = f"{query.user!r} is no user of the run; {_INSTEAD}"
-            return _Asked(0, nothing, nothing, 0, [], note)
-        told, consumed = (
-            each.items[each.starts[user] : each.starts[user + 1]] for each in (self.users.told, self.users.consumed)
-        )
-        languages = self.users.languages
-        code = 0 if languages is None else int(languages[user])
-        if self.scorer.sequential and not len(told):
-            return _Asked(0, told, consumed, code, [], f"no history before the test part; {_INSTEAD}")
-        return _Asked(user, told, consumed, code, [], "")
-
-    def _read_history(self, query: Query, numbers: np.ndarray, limits: Limits) -> _Asked:
-        given = list(query.history or ())
-        own = (numbers > 0) & (numbers < self.run.train.item_num)
-        history = numbers[own]
-        unknown = [item for item, there in zip(given, own, strict=True) if not there]
-        note = f"{len(unknown)} of {len(given)} items are not known to the run" if unknown else ""
-        if not len(history):
-            why = "an empty history" if not given else "no item of the history is known to the run"
-            note = f"{why}; {_INSTEAD}"
-        return _Asked(0, history, history, limits.language(query.language, history), unknown, note)
 
     # --- naming ----------------------------------------------------------------------------------------------------
 
@@ -315,5 +257,5 @@ class Recommender:
         return Recommendations(ids, items, lists.scores.astype(np.float32), sources, notes, unknown, reasons)
 
     def _nothing(self, options: Options) -> Recommendations:
-        lists = Limits(self.run, self.catalogue, options).empty(0)
+        lists = self.limits(options).empty(0)
         return self._named([], lists, [], [], [], None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -229,9 +229,12 @@ def best(scores: torch.Tensor, k: int) -> TopItems:
 
 def make_scorer(run: LoadedRun, new: torch.Tensor | None = None) -> Scorer:
     """The scorer of a run's model; `new` as its class takes it."""
-    by_vectors = isinstance(run.model, InnerProduct)
-    plain = by_vectors and type(run.model).full_sort_predict is InnerProduct.full_sort_predict
-    return (VectorScorer if plain else MatrixScorer)(run, new)
+    return (VectorScorer if by_inner_product(run.model) else MatrixScorer)(run, new)
+
+
+def by_inner_product(model: Any) -> bool:
+    """Says whether a model's score is an inner product."""
+    return isinstance(model, InnerProduct) and type(model).full_sort_predict is InnerProduct.full_sort_predict
 
 
 def pairs(histories: Histories, run: LoadedRun) -> Pairs:

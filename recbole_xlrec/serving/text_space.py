@@ -91,9 +91,15 @@ class TextSpace:
             out[mine] = whitening.own.get(code, whitening.others).apply(encoded[mine])
         return out
 
-    def query(self, text: str, language: str = "") -> NDArray[np.float32]:
-        """The vector of a text that somebody typed, (1, width)."""
-        return self.encode([with_language(language, text) if self.options.alignment else text], [language])
+    def queries(self, texts: Sequence[str], language: str = "") -> NDArray[np.float32]:
+        """The vectors of what somebody typed, (texts, width).
+
+        Args:
+            texts: The texts.
+            language: Theirs.
+        """
+        named = [with_language(language, text) if self.options.alignment else text for text in texts]
+        return self.encode(named, [language] * len(named))
 
     def _catalogue(self) -> list[str]:
         dataset = self.dataset

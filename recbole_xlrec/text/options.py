@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from recbole_xlrec.data.yaml_files import read_yaml
+from recbole_xlrec.data.yaml_files import OVERALL_YAML, read_yaml
 from recbole_xlrec.text.encoders.aligned import aligned_encoder
 from recbole_xlrec.text.encoders.base import TextEncoder
 from recbole_xlrec.text.encoders.registry import make_encoder
 from recbole_xlrec.text.encoders.versions import VersionsEncoder
 
-OVERALL_YAML = Path(__file__).parents[1] / "properties" / "overall.yaml"
 Template = str | Mapping[str, str] | None
 
 

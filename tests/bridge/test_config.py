@@ -15,6 +15,7 @@ from recbole_xlrec.bridge.registry import JOINT_YAML, MODELS, OVERALL_YAML, PROP
 from recbole_xlrec.data.yaml_files import parse_value, read_yaml
 from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.launcher import parse
+from recbole_xlrec.model.bert.options import Attack, Augmentation, Reading, Tuning
 from recbole_xlrec.text.catalogue import EncoderOptions
 
 
@@ -302,7 +303,8 @@ def _keys_in(source: str) -> tuple[set[str], set[str]]:
 def _keys_of_package() -> tuple[set[str], set[str]]:
     found = [_keys_in(path.read_text(encoding="utf-8")) for path in registry.PACKAGE.rglob("*.py")]
     read, written = (set().union(*part) for part in zip(*found, strict=True))
-    return read | set(EncoderOptions._fields), written
+    tables = (EncoderOptions, Reading, Tuning, Attack, Augmentation)
+    return read | {key for table in tables for key in table._fields}, written
 
 
 def test_the_search_for_keys_finds_what_it_must() -> None:

@@ -18,12 +18,26 @@ from recbole_xlrec.bridge.experiment import Run, build_dataset, run
 from recbole_xlrec.bridge.model_file import load_model, save_model
 from recbole_xlrec.bridge.registry import MODELS, register
 from recbole_xlrec.bridge.trainer import xl_trainer
+from recbole_xlrec.data.atomic import read_atomic
 from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.ranking.ranking import Ranking, load_ranking
 
 ALL_ITEMS = 1000  # more than the toy set has
 #: The toy set has no labels, which click models learn from: they get negatives to tell from what was consumed.
 BY_FAMILY = {"context_aware": {"train_neg_sample_args": {"distribution": "uniform", "sample_num": 5}}}
+#: An untrained language model learns at a far higher rate than a pretrained one.
+TUNED = {
+    "bert_form": "two_tower",
+    "history_items": 6,
+    "text_tokens": 8,
+    "dropout_prob": 0.0,
+    "encoder_dropout": 0.0,
+    "learning_rate": 0.01,
+    "train_batch_size": 48,
+    "train_neg_sample_args": {"distribution": "uniform", "sample_num": 3},
+    "stopping_step": 20,
+    "epochs": 15,
+}
 
 
 class Lab(NamedTuple):
@@ -41,6 +55,7 @@ def lab(
     tmp_path_factory: pytest.TempPathFactory,
     copy_toy: Callable[[Path], Path],
     toy_config: Path,
+    small_language_model: Callable[..., Path],
 ) -> Lab:
     folder = tmp_path_factory.mktemp(request.param)
     chosen = {
@@ -51,6 +66,9 @@ def lab(
         "epochs": 60,
         **BY_FAMILY.get(MODELS[request.param].family, {}),
     }
+    if request.param == "XLBERT":
+        titles = read_atomic(folder / "toy" / "toy.text")["title"].tolist()
+        chosen |= {**TUNED, "encoder": str(small_language_model(titles))}
     runs = [run(request.param, "toy", [toy_config], {**chosen, "run_path": str(folder / name)}) for name in ("a", "b")]
     settings = XLConfig(request.param, "toy", [toy_config], {**chosen, "checkpoint_dir": str(folder)})
     init_seed(settings["seed"], settings["reproducibility"])

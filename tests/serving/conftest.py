@@ -26,6 +26,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "ItemKNN": {"k": 5},
     "Pop": {},
     "FPMC": {"epochs": 1},
+    "XLFusion": {"members": [{"model": "XLEASE"}, {"model": "XLProfile"}]},
     "XLEASE/cold": {"protocol": "cold_item", "cold_share": 0.2},
     "XLSASRec/cold": {"epochs": 2, "protocol": "cold_item", "cold_share": 0.2, "hidden_size": 16},
     "XLAlphaRec/cold": {"epochs": 2, "protocol": "cold_item", "cold_share": 0.2},

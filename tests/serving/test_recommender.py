@@ -31,7 +31,7 @@ def _same_up_to_ties(found: Recommendations, items: Any, scores: Any) -> None:
         assert all(abs(ours[item] - theirs[item]) < 1e-4 for item in ours.keys() & theirs.keys())
 
 
-@pytest.mark.parametrize("name", [*BY_HISTORY, "BPR", "Pop", "FPMC"])
+@pytest.mark.parametrize("name", [*BY_HISTORY, "BPR", "Pop", "FPMC", "XLFusion"])
 def test_known_users_get_the_lists_of_the_offline_evaluation(name: str, make: Make, serve: Serve) -> None:
     ranking = load_ranking(make(name).folder / "ranking.npz")
     found = serve(name).recommend(users=ranking.query_ids.tolist(), k=100)
@@ -56,7 +56,7 @@ def test_a_sequential_model_goes_by_all_that_came_before_the_test_part(serve: Se
     assert serve("EASE").history_of("en-0") == ["en:0", "en:2", "en:4", "en:6"]
 
 
-@pytest.mark.parametrize("name", ["BPR", "FPMC"])
+@pytest.mark.parametrize("name", ["BPR", "FPMC", "XLFusion"])
 def test_models_that_know_users_by_their_id_refuse_histories(name: str, serve: Serve) -> None:
     with pytest.raises(ConfigError, match=f"{name} (knows users by their id only|asks for 'user_id')"):
         serve(name).recommend([["en:0"]])

@@ -28,8 +28,18 @@ def test_what_is_typed_is_encoded_as_the_catalogue_was(name: str, serve: Serve) 
     recommender = serve(name)
     texts = read_atomic(recommender.run.train.folder / "toy.text").set_index("item_id")["title"]
     rows = recommender.space.rows.all()
-    again = np.concatenate([recommender.space.query(texts[item]) for item in recommender.run.train.item_ids[1:]])
+    again = recommender.space.queries([texts[item] for item in recommender.run.train.item_ids[1:]])
     np.testing.assert_allclose(again, rows[1:], atol=1e-3)
+
+
+def test_a_query_finds_the_same_whatever_else_is_asked(serve: Serve) -> None:
+    recommender = serve("XLProfile")
+    texts = ["black cat", "weiße Katze", "犬", "red"]
+    together = recommender.search(texts, Options(k=5))
+    for row, text in enumerate(texts):
+        alone = recommender.search([text], Options(k=5))
+        assert alone.item_ids[0].tolist() == together.item_ids[row].tolist()
+        assert alone.notes[0] == together.notes[row]
 
 
 def test_a_search_is_in_the_languages_asked_for(serve: Serve) -> None:

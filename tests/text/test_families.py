@@ -111,7 +111,7 @@ def test_narrow_weights_give_nearly_the_same_vectors(dtype: str, family: Callabl
 def test_a_backend_that_is_not_installed_is_named_with_its_command(
     backend: str, family: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recbole_xlrec.text.encoders.sentence.find_spec", lambda name: None)
+    monkeypatch.setattr("recbole_xlrec.text.encoders.loading.find_spec", lambda name: None)
     with pytest.raises(EncoderError, match=rf"pip install 'sentence-transformers\[{backend}\]'"):
         SentenceEncoder(str(family("mean")), device="cpu", backend=backend).encode(["x"])
 
@@ -120,6 +120,8 @@ def test_unknown_backends_and_ways_are_refused(family: Callable[[str], Path]) ->
     for options in ({"backend": "tensorrt"}, {"long_texts": "sum"}, {"truncate": 0}):
         with pytest.raises(ConfigError, match=next(iter(options))):
             SentenceEncoder(str(family("mean")), **options)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="dtype int8 works with backend torch alone"):
+        SentenceEncoder(str(family("mean")), dtype="int8", backend="onnx")
 
 
 def test_the_pieces_of_a_long_text_are_pooled_by_their_tokens(family: Callable[[str], Path]) -> None:

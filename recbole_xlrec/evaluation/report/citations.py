@@ -37,12 +37,23 @@ MODELS: dict[str, str] = {
     "Transformer. CIKM 2019.",
     "FM": "S. Rendle. Factorization Machines. ICDM 2010.",
     "DeepFM": "H. Guo et al. DeepFM: A Factorization-Machine based Neural Network for CTR Prediction. IJCAI 2017.",
+    "FDSA": "T. Zhang et al. Feature-level Deeper Self-Attention Network for Sequential Recommendation. IJCAI 2019.",
+    "WideDeep": "H.-T. Cheng et al. Wide & Deep Learning for Recommender Systems. DLRS 2016.",
+    "DCNV2": "R. Wang et al. DCN V2: Improved Deep & Cross Network and Practical Lessons for Web-scale Learning to "
+    "Rank Systems. WWW 2021.",
+    "AutoInt": "W. Song et al. AutoInt: Automatic Feature Interaction Learning via Self-Attentive Neural Networks. "
+    "CIKM 2019.",
     "XLProfile": "after J. J. Rocchio. Relevance Feedback in Information Retrieval. The SMART Retrieval System, 1971.",
     "XLEASE": f"after {_EASE}",
     "XLAlphaRec": "after L. Sheng et al. Language Representations Can be What Recommenders Need. ICLR 2025; and "
     + _LIGHTGCN,
     "XLSASRec": f"after {_SASREC} And Y. Hou et al. Towards Universal Sequence Representation Learning for Recommender "
     "Systems. KDD 2022.",
+    "XLMLP": "after P. Covington et al. Deep Neural Networks for YouTube Recommendations. RecSys 2016.",
+    "XLBERT": "after J. Devlin et al. BERT: Pre-training of Deep Bidirectional Transformers for Language "
+    "Understanding. NAACL 2019; two towers after N. Reimers and I. Gurevych. Sentence-BERT. EMNLP 2019; and the "
+    "pretrained model's own authors",
+    "XLFusion": "after E. A. Fox and J. A. Shaw. Combination of Multiple Searches. TREC-2, 1994; and the fused models",
 }
 
 

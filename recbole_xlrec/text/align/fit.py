@@ -69,7 +69,7 @@ def fit_alignment(texts: ParallelTexts, encoder: TextEncoder, options: FitOption
     if options.method not in METHODS:
         hint = did_you_mean(options.method, METHODS)
         raise ConfigError(f"align: method {options.method!r} is none of {', '.join(METHODS)}.{hint}")
-    pivot = options.pivot or _usual_pivot(texts)
+    pivot = options.pivot or usual_pivot(texts)
     if pivot not in texts.texts:
         raise ConfigError(f"align: pivot {pivot!r} is not one of the languages {', '.join(texts.languages)}.")
     options = options._replace(pivot=pivot)
@@ -113,7 +113,8 @@ def measure(texts: ParallelTexts, encoder: TextEncoder, alignment: Alignment) ->
     return found
 
 
-def _usual_pivot(texts: ParallelTexts) -> str:
+def usual_pivot(texts: ParallelTexts) -> str:
+    """English, or else the language that most groups have."""
     if "en" in texts.texts:
         return "en"
     return max(texts.languages, key=lambda tag: len(texts.having(tag)))

@@ -41,7 +41,9 @@ class AlignedEncoder:
         _check_base(base.fingerprint(), alignment.encoder, where)
 
     def fit(self, texts: Sequence[str]) -> None:
-        """Learns nothing: what the encoder learned is part of the alignment."""
+        """Learns nothing, what the encoder learned is part of the alignment; a neural encoder warns of odd texts."""
+        if not self.alignment.lexical:
+            self.base.fit([text.partition(_BETWEEN)[2] for text in texts])
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Returns aligned vectors of length 1, (n, out), zero where a text is empty."""

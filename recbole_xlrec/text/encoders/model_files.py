@@ -5,12 +5,47 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 from recbole_xlrec.errors import EncoderError
 
 _BLOCK = 1 << 20
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+HOW_LOCAL = (
+    "Without the hub, copy the model's files (config.json, modules.json, tokenizer, weights) to a folder and name it: "
+    "encoder: /path/to/model"
+)
+
+
+def is_path(name: str) -> bool:
+    """Says whether `name` is meant as a folder rather than as a name on the hub."""
+    return name.startswith(("/", ".", "~")) or "\\" in name or name.count("/") > 1 or Path(name).is_dir()
+
+
+def is_hub_name(name: str) -> bool:
+    """Says whether `name` is written `organisation/model`."""
+    return _HUB_NAME.fullmatch(name) is not None
+
+
+def local_folder(name: str) -> Path | None:
+    """Returns the folder that `name` is meant as, None for a name on the hub.
+
+    Raises:
+        EncoderError: It is neither, or there is no such folder.
+    """
+    if not is_path(name):
+        if not is_hub_name(name):
+            raise EncoderError(
+                f"encoder {name!r} is neither a folder nor a hub name such as intfloat/multilingual-e5-small."
+            )
+        return None
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        found = "is a file, not a folder" if folder.is_file() else "does not exist"
+        raise EncoderError(f"encoder {name}: the path {found} (looked at {folder.absolute()}). {HOW_LOCAL}")
+    return folder
 
 
 def folder_sha256(folder: Path) -> str:
@@ -57,3 +92,18 @@ def cached_snapshot(name: str, revision: str | None) -> Path | None:
     if not isinstance(found, str):
         found = try_to_load_from_cache(name, "modules.json", cache_dir=cache, revision=revision)
     return Path(found).parent if isinstance(found, str) else None
+
+
+def module_configs(folder: Path) -> list[str]:
+    """Lists the modules after the transformer (pooling, dense, normalisation) with their options."""
+    modules: list[dict[str, Any]] = read_json(folder / "modules.json") or []
+    configs = [
+        (module["type"], read_json(folder / module["path"] / "config.json")) for module in modules if module["path"]
+    ]
+    return [f"{kind} {json.dumps(config, sort_keys=True)}" for kind, config in configs]
+
+
+def own_length_limit(folder: Path) -> int | None:
+    """Returns the tokens of a text that the model's files say it reads; None where they do not say."""
+    limit: int | None = (read_json(folder / "sentence_bert_config.json") or {}).get("max_seq_length")
+    return limit

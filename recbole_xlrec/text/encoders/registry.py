@@ -10,8 +10,9 @@ from typing import Any
 from recbole_xlrec.data.hints import did_you_mean
 from recbole_xlrec.errors import ConfigError, EncoderError
 from recbole_xlrec.text.encoders.base import TextEncoder
+from recbole_xlrec.text.encoders.model_files import is_hub_name, is_path
 from recbole_xlrec.text.encoders.ngram import NgramEncoder
-from recbole_xlrec.text.encoders.sentence import SentenceEncoder, is_hub_name, is_path
+from recbole_xlrec.text.encoders.sentence import SentenceEncoder
 
 FILE_PREFIX = "file:"
 

@@ -5,13 +5,8 @@ Pooling, prompts, normalisation and the length limit come from the model's own f
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-import re
-import warnings
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,19 +15,27 @@ from numpy.typing import NDArray
 
 from recbole_xlrec.errors import ConfigError, EncoderError, sample
 from recbole_xlrec.text.encoders.base import Fingerprint
+from recbole_xlrec.text.encoders.loading import BACKENDS, DTYPES, ModelOptions, load_model
 from recbole_xlrec.text.encoders.long_texts import LongTexts
-from recbole_xlrec.text.encoders.model_files import cached_snapshot, folder_sha256, read_json
+from recbole_xlrec.text.encoders.model_files import (
+    HOW_LOCAL,
+    cached_snapshot,
+    folder_sha256,
+    local_folder,
+    module_configs,
+    own_length_limit,
+    read_json,
+)
+from recbole_xlrec.text.encoders.tokens import token_warnings
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 logger = logging.getLogger(__name__)
 
-DTYPES = ("float32", "float16", "bfloat16", "auto", "int8")
-#: The packages that each needs beyond sentence-transformers.
-BACKENDS = {"torch": (), "onnx": ("optimum", "onnxruntime"), "openvino": ("optimum", "openvino")}
 LONG_TEXTS = ("cut", "pool")
-_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+#: Texts at most that are looked at for words that the model does not know.
+_LOOKED_AT = 1000
 
 
 class SentenceEncoder:
@@ -74,27 +77,24 @@ class SentenceEncoder:
         backend: str = "torch",
         long_texts: str = "cut",
     ) -> None:
+        options = ModelOptions(device, dtype, max_seq_length, revision, trust_remote_code, truncate, backend)
         if prompt is not None and prompt_name is not None:
             raise ConfigError(f"encoder {name_or_path}: give prompt or prompt_name ({prompt_name!r}), not both.")
-        choices = (("dtype", dtype, DTYPES), ("backend", backend, BACKENDS), ("long_texts", long_texts, LONG_TEXTS))
-        for key, value, known in choices:
-            if value not in known:
-                raise ConfigError(f"encoder {name_or_path}: {key} {value!r} is not one of {', '.join(known)}.")
-        if batch_size < 1 or (truncate is not None and truncate < 1):
-            raise ConfigError(
-                f"encoder {name_or_path}: batch_size ({batch_size}) and truncate ({truncate}) must be 1 or more."
-            )
+        _check_options(name_or_path, options, batch_size, long_texts)
         self.name = str(name_or_path)
-        self.local = _local_folder(self.name)
-        self.batch_size, self.device, self.dtype, self.max_seq_length = batch_size, device, dtype, max_seq_length
-        self.revision, self.trust_remote_code = revision, trust_remote_code
-        self.truncate, self.backend, self.long_texts = truncate, backend, long_texts
+        self.local = local_folder(self.name)
+        self.batch_size, self.long_texts = batch_size, long_texts
+        self.options = options
         self._prompt, self._prompt_name = prompt, prompt_name
         self._model: SentenceTransformer | None = None
         self._sha256: str | None = None
 
     def fit(self, texts: Sequence[str]) -> None:
-        """Does nothing: the model is trained."""
+        """Learns nothing, the model is trained; warns where its vocabulary or its window does not suit the texts."""
+        tokenizer, window = self.tokenizer()
+        looked_at = texts[:: max(1, len(texts) // _LOOKED_AT)]
+        for warning in token_warnings(tokenizer, looked_at, window if self.long_texts == "cut" else None):
+            logger.warning("encoder %s: %s", self.name, warning)
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Returns the vectors, (n, dim), zero where a text is empty.
@@ -102,7 +102,7 @@ class SentenceEncoder:
         Raises:
             EncoderError: The model cannot be loaded, gives NaN, or one text alone is too much for the GPU's memory.
         """
-        model, prompt = self._loaded(), self.prompt()
+        model, prompt = self.model(), self.prompt()
         filled = [row for row, text in enumerate(texts) if text.strip()]
         if not filled:
             # Only the model knows its width, and an empty text is a text to it.
@@ -114,15 +114,16 @@ class SentenceEncoder:
             found = pieces.pool(self._encode_halving(model, pieces.texts, prompt))
         else:
             found = self._encode_halving(model, wanted, prompt)
-        if self.truncate is not None and found.shape[1] < self.truncate:
+        truncate = self.options.truncate
+        if truncate is not None and found.shape[1] < truncate:
             raise EncoderError(
-                f"encoder {self.name} has {found.shape[1]} columns, and encoder_truncate {self.truncate} asks for more."
+                f"encoder {self.name} has {found.shape[1]} columns, and encoder_truncate {truncate} asks for more."
             )
         if not np.isfinite(found).all():
             wrong = [texts[filled[row]] for row in np.flatnonzero(~np.isfinite(found).all(axis=1))]
             raise EncoderError(
                 f"encoder {self.name} gave NaN or infinity for {len(wrong)} of {len(filled)} texts: {sample(wrong)}. "
-                f"dtype is {self.dtype}; use float32 or bfloat16, which some models need."
+                f"encoder_dtype is {self.options.dtype}; use float32 or bfloat16, which some models need."
             )
         vectors = np.zeros((len(texts), found.shape[1]), dtype=np.float32)
         vectors[filled] = found
@@ -152,7 +153,7 @@ class SentenceEncoder:
         """Returns the model's tokenizer, None where it is not one of transformers, and the tokens that it reads."""
         from transformers import PreTrainedTokenizerBase
 
-        model = self._loaded()
+        model = self.model()
         found = model.tokenizer
         return (found if isinstance(found, PreTrainedTokenizerBase) else None), model.max_seq_length
 
@@ -166,18 +167,18 @@ class SentenceEncoder:
             "name": self.name if self.local is None else self.local.resolve().name,
             "revision": folder.name if self.local is None else None,
             "sha256": self._sha256,
-            "modules": _module_configs(folder),
+            "modules": module_configs(folder),
             "prompt": self.prompt(),
-            "dtype": self.dtype,
-            "max_seq_length": self.max_seq_length or _own_length_limit(folder),
+            "dtype": self.options.dtype,
+            "max_seq_length": self.options.max_seq_length or own_length_limit(folder),
             **{key: value for key, value, usual in self._newer_options() if value != usual},
         }
 
     def _newer_options(self) -> list[tuple[str, str | int | None, str | None]]:
         """Options that a fingerprint names only where they are not as usual: vectors made before them stay valid."""
         return [
-            ("truncate", self.truncate, None),
-            ("backend", self.backend, "torch"),
+            ("truncate", self.options.truncate, None),
+            ("backend", self.options.backend, "torch"),
             ("long_texts", self.long_texts, "cut"),
         ]
 
@@ -185,19 +186,22 @@ class SentenceEncoder:
         """Returns the folder with the model's files; a hub model that is not in the cache yet is fetched."""
         if self.local is not None:
             return self.local
-        snapshot = cached_snapshot(self.name, self.revision)
+        snapshot = cached_snapshot(self.name, self.options.revision)
         if snapshot is None:
-            self._loaded()
-            snapshot = cached_snapshot(self.name, self.revision)
+            self.model()
+            snapshot = cached_snapshot(self.name, self.options.revision)
         if snapshot is None:
-            raise EncoderError(f"encoder {self.name}: its files are not in the hub's cache after loading. {_HOW_LOCAL}")
+            raise EncoderError(f"encoder {self.name}: its files are not in the hub's cache after loading. {HOW_LOCAL}")
         return snapshot
 
-    def _loaded(self) -> SentenceTransformer:
+    def model(self) -> SentenceTransformer:
+        """Returns the model, loaded when it is first asked for.
+
+        Raises:
+            EncoderError: It cannot be loaded.
+        """
         if self._model is None:
-            self._model = self._load()
-            if self.max_seq_length is not None:
-                self._model.max_seq_length = self.max_seq_length
+            self._model = load_model(self.name, self.local, self.options)
             if not (self.folder() / "modules.json").is_file():
                 logger.warning(
                     "encoder %s has no modules.json: it is a bare transformer, and its vectors are the mean over the "
@@ -205,31 +209,6 @@ class SentenceEncoder:
                     self.name,
                 )
         return self._model
-
-    def _load(self) -> SentenceTransformer:
-        from sentence_transformers import SentenceTransformer
-
-        if any(find_spec(package) is None for package in BACKENDS[self.backend]):
-            raise EncoderError(
-                f"encoder {self.name}: the backend needs: pip install 'sentence-transformers[{self.backend}]'"
-            )
-        # The cached commit is pinned: otherwise the hub could give newer weights than the fingerprint says.
-        cached = cached_snapshot(self.name, self.revision) if self.local is None else None
-        try:
-            model = SentenceTransformer(
-                self.name if self.local is None else str(self.local),
-                device=self.device or rank_device(),
-                revision=cached.name if cached is not None else self.revision,
-                trust_remote_code=self.trust_remote_code,
-                model_kwargs={"dtype": "float32" if self.dtype == "int8" else self.dtype},
-                backend=self.backend,
-                truncate_dim=self.truncate,
-            )
-        except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
-            kind = "the hub" if self.local is None else "this folder"
-            reason = " ".join(str(error).split()).rstrip(".")
-            raise EncoderError(f"encoder {self.name} cannot be loaded from {kind}: {reason}. {_HOW_LOCAL}") from error
-        return _quantised(model, self.name) if self.dtype == "int8" else model
 
     def _encode_halving(self, model: SentenceTransformer, texts: list[str], prompt: str) -> NDArray[np.float32]:
         import torch
@@ -243,73 +222,26 @@ class SentenceEncoder:
             except torch.cuda.OutOfMemoryError as error:
                 if self.batch_size == 1:
                     raise EncoderError(
-                        f"encoder {self.name}: the GPU's memory is too small for one text. Set max_seq_length lower, "
-                        "dtype: bfloat16, or device: cpu."
+                        f"encoder {self.name}: the GPU's memory is too small for one text. Use "
+                        "encoder_dtype: bfloat16, max_seq_length, or device: cpu."
                     ) from error
                 self.batch_size //= 2
                 logger.warning("encoder %s: out of GPU memory; batch_size is now %d", self.name, self.batch_size)
             torch.cuda.empty_cache()
 
 
-_HOW_LOCAL = (
-    "Without the hub, copy the model's files (config.json, modules.json, tokenizer, weights) to a folder and name it: "
-    "encoder: /path/to/model"
-)
-
-
-def rank_device() -> str | None:
-    """The GPU of this process where torchrun started it, one a process; None otherwise."""
-    import torch
-
-    rank = os.environ.get("LOCAL_RANK")
-    return f"cuda:{int(rank) % torch.cuda.device_count()}" if rank and torch.cuda.is_available() else None
-
-
-def _quantised(model: SentenceTransformer, name: str) -> SentenceTransformer:
-    """The model with its linear layers in int8."""
-    import torch
-
-    if model.device.type != "cpu":
-        raise ConfigError(f"encoder {name}: int8 works on processors; set device: cpu, or dtype: bfloat16.")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyTorch names a successor that is a package of its own
-        quantised: SentenceTransformer = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, torch.qint8)
-    return quantised
-
-
-def is_path(name: str) -> bool:
-    """Says whether `name` is meant as a folder rather than as a name on the hub."""
-    return name.startswith(("/", ".", "~")) or "\\" in name or name.count("/") > 1 or Path(name).is_dir()
-
-
-def is_hub_name(name: str) -> bool:
-    """Says whether `name` is written `organisation/model`."""
-    return _HUB_NAME.fullmatch(name) is not None
-
-
-def _local_folder(name: str) -> Path | None:
-    if not is_path(name):
-        if not is_hub_name(name):
-            raise EncoderError(
-                f"encoder {name!r} is neither a folder nor a hub name such as intfloat/multilingual-e5-small."
-            )
-        return None
-    folder = Path(name).expanduser()
-    if not folder.is_dir():
-        found = "is a file, not a folder" if folder.is_file() else "does not exist"
-        raise EncoderError(f"encoder {name}: the path {found} (looked at {folder.absolute()}). {_HOW_LOCAL}")
-    return folder
-
-
-def _module_configs(folder: Path) -> list[str]:
-    """Lists the modules after the transformer (pooling, dense, normalisation) with their options."""
-    modules: list[dict[str, Any]] = read_json(folder / "modules.json") or []
-    configs = [
-        (module["type"], read_json(folder / module["path"] / "config.json")) for module in modules if module["path"]
-    ]
-    return [f"{kind} {json.dumps(config, sort_keys=True)}" for kind, config in configs]
-
-
-def _own_length_limit(folder: Path) -> int | None:
-    limit: int | None = (read_json(folder / "sentence_bert_config.json") or {}).get("max_seq_length")
-    return limit
+def _check_options(name: str, options: ModelOptions, batch_size: int, long_texts: str) -> None:
+    dtype, backend = options.dtype, options.backend
+    choices = (("dtype", dtype, DTYPES), ("backend", backend, BACKENDS), ("long_texts", long_texts, LONG_TEXTS))
+    for key, value, known in choices:
+        if value not in known:
+            raise ConfigError(f"encoder {name}: {key} {value!r} is not one of {', '.join(known)}.")
+    if backend != "torch" and dtype != "float32":
+        raise ConfigError(
+            f"encoder {name}: dtype {dtype} works with backend torch alone; leave it out, or name a folder whose model "
+            f"was exported to {backend} in {dtype}."
+        )
+    if batch_size < 1 or (options.truncate is not None and options.truncate < 1):
+        raise ConfigError(
+            f"encoder {name}: batch_size ({batch_size}) and truncate ({options.truncate}) must be 1 or more."
+        )

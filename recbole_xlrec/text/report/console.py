@@ -23,6 +23,15 @@ def print_alignment(fitted: Alignment, folder: Path, console: Console) -> None:
     console.print(f"written: {folder}; set alignment: {folder}", soft_wrap=True)
 
 
+def print_tuning(report: dict[str, Any], folder: Path, console: Console) -> None:
+    """Shows retrieval@1 of each two languages, before and after the encoder was trained."""
+    pairs = ", ".join(f"{names} {count}" for names, count in report["pairs"].items())
+    console.print(f"trained on {report['groups']} groups ({pairs}), {report['held_out']} held out")
+    if report["held_out"]:
+        console.print(retrieval_rows(report["retrieval@1"]))
+    console.print(f"written: {folder}; set encoder: {folder}", soft_wrap=True)
+
+
 def retrieval_rows(measured: dict[str, Any]) -> Table:
     """Retrieval@1, a row each pair of languages and direction, a column each set of vectors."""
     table = simple_table(["retrieval@1", "texts", *measured])

@@ -15,14 +15,11 @@ from recbole_xlrec.text.align.retrieval import retrieval_table
 from recbole_xlrec.text.encoders.aligned import AlignedEncoder, with_language
 from recbole_xlrec.text.encoders.base import TextEncoder
 from recbole_xlrec.text.encoders.sentence import SentenceEncoder
+from recbole_xlrec.text.encoders.tokens import UNKNOWN_LIMIT, token_measures
 from recbole_xlrec.text.options import EncoderOptions, catalogue_encoder
 from recbole_xlrec.text.report.geometry import isotropy, language_probe, mean_cosines
 from recbole_xlrec.text.report.language_model import load_language_model, model_kind, perplexity
 from recbole_xlrec.text.report.sampling import texts_by_language
-from recbole_xlrec.text.report.tokens import token_measures
-
-#: Above this share of unknown tokens a language is warned of.
-UNKNOWN_LIMIT = 0.01
 
 
 class ReportOptions(NamedTuple):

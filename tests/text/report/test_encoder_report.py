@@ -13,10 +13,10 @@ import torch
 
 from recbole_xlrec.cli import main
 from recbole_xlrec.text.encoders.known import KNOWN
+from recbole_xlrec.text.encoders.tokens import token_measures
 from recbole_xlrec.text.options import EncoderOptions
 from recbole_xlrec.text.report.encoder_report import ReportOptions, encoder_report
 from recbole_xlrec.text.report.language_model import load_language_model, model_kind, perplexity
-from recbole_xlrec.text.report.tokens import token_measures
 
 WORDS = {"de": "Hund Katze Haus Baum Tisch", "en": "dog cat house tree table", "th": "หมา แมว บ้าน ต้นไม้ โต๊ะ"}
 
