@@ -195,7 +195,8 @@ def _recbole_keys() -> frozenset[str]:
 def _warn_of_unread(external: Mapping[str, Any], model: str) -> None:
     foreign = {key for name in MODELS if name != model for key in model_defaults(name)}
     own = set(model_defaults(model)) if model in MODELS else _recbole_keys()
-    unread = [key for key in external if key in foreign - own - set(read_yaml(OVERALL_YAML)) - set(training_arguments)]
+    unknown_here = foreign - own - set(read_yaml(OVERALL_YAML)) - set(training_arguments)
+    unread = [key for key in external if key in unknown_here]
     if unread:
         logger.warning("%s does not read %s", model, ", ".join(unread))
 

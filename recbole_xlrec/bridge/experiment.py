@@ -55,6 +55,7 @@ from recbole_xlrec.ranking.ranking import Ranking, save_ranking
 
 logger = logging.getLogger(__name__)
 
+_FEW_TIES = 0.01  # a share of the lists that is not worth a word
 _DATASETS = {ModelType.SEQUENTIAL: "SequentialDataset", ModelType.KNOWLEDGE: "KnowledgeBasedDataset"}
 
 
@@ -221,7 +222,15 @@ def _evaluate(trainer: Any, test_data: Any, settings: Any) -> tuple[dict[str, fl
     test, ranking = trainer.evaluate_with_ranking(
         test_data, settings["ranking_k"], load_best_model=True, show_progress=settings["show_progress"]
     )
-    return {name: float(value) for name, value in test.items()}, gather_ranking(ranking, settings)
+    ranking = gather_ranking(ranking, settings)
+    if ranking is not None and ranking.tied().mean() > _FEW_TIES:
+        logger.warning(
+            "%d of %d lists begin with ten items of one score. They stand in the order of their ids, which is that of "
+            "the file: it may say how popular they are, and metrics then measure that",
+            ranking.tied().sum(),
+            len(ranking.query_ids),
+        )
+    return {name: float(value) for name, value in test.items()}, ranking
 
 
 def _valid_ranking(trainer: Any, valid_data: Any, settings: Any) -> Ranking | None:

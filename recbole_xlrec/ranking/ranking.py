@@ -44,6 +44,12 @@ class Ranking(NamedTuple):
         """(queries,), how many targets each query has."""
         return (self.target_ids != "").sum(axis=1)
 
+    def tied(self, k: int = 10) -> NDArray[np.bool_]:
+        """(queries,), true where the first k items, or all of a shorter list, have one score: nothing ranks them."""
+        first = self.scores[:, :k]  # (queries, k)
+        listed = np.isfinite(first)
+        return (listed.sum(axis=1) > 1) & ((first == first[:, :1]) | ~listed).all(axis=1)
+
 
 def merge_rankings(parts: Sequence[Ranking]) -> Ranking:
     """Puts rankings of different queries one after the other; a user may have several."""

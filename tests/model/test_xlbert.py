@@ -142,9 +142,9 @@ def test_every_way_of_tuning_trains_and_says_how_much_is_trained(
     trained = sum(weights.numel() for weights in made.model.parameters() if weights.requires_grad)
     assert f"{trained} of {sum(sizes.values())} parameters are trained" in caplog.text
     before = {name: weights.detach().clone() for name, weights in made.model.named_parameters()}
-    first = float(made.model.train().calculate_loss(made.rows(0)))
+    first = made.model.train().calculate_loss(made.rows(0)).item()
     made.fit()
-    assert float(made.model.train().calculate_loss(made.rows(0))) < first
+    assert made.model.train().calculate_loss(made.rows(0)).item() < first
     moved = {name for name, weights in made.model.named_parameters() if not torch.equal(weights, before[name])}
     assert moved == {name for name, weights in made.model.named_parameters() if weights.requires_grad}
 
@@ -164,10 +164,10 @@ def test_an_attack_adds_a_loss_that_is_at_least_as_high(attack: str, form: str, 
     moved = Lab(click, encoder, bert_form=form, word_attack=attack, tuning="lora")
     batch = plain.rows(0)
     np.random.seed(0)
-    once = float(plain.model.train().calculate_loss(batch))
+    once = plain.model.train().calculate_loss(batch).item()
     np.random.seed(0)
     both = moved.model.train().calculate_loss(batch)
-    assert float(both) > 2 * once  # lora begins as the model itself
+    assert both.item() > 2 * once  # lora begins as the model itself
     both.backward()
     assert all(weights.grad is not None for weights in moved.model.parameters() if weights.requires_grad)
 

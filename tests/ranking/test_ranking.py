@@ -31,6 +31,14 @@ def test_an_empty_place_in_a_list_is_never_a_hit() -> None:
     assert not ranking.hits().any()
 
 
+def test_lists_of_one_score_are_tied() -> None:
+    ranking = make(["u", "v", "w", "x"], [["a", "b", "c"], ["a", "b", ""], ["a", "", ""], ["", "", ""]], [["a"]] * 4)
+    assert ranking.tied().tolist() == [True, True, False, False]
+    ranking.scores[0, 2] = 0.5
+    assert ranking.tied().tolist() == [False, True, False, False]
+    assert ranking.tied(k=2).tolist() == [True, True, False, False]
+
+
 def test_a_ranking_comes_back_from_its_file_as_it_was(tmp_path: Path) -> None:
     ranking = make(["u", "ü 猫"], [["a", "b"], ["c", ""]], [["a"], ["x"]])
     save_ranking(ranking, tmp_path / "ranking.npz")
