@@ -21,7 +21,7 @@ from recbole_xlrec.cli_evaluation import evaluate
 from recbole_xlrec.cli_recommend import recommend
 from recbole_xlrec.cli_report import report
 from recbole_xlrec.cli_serving import export, serve
-from recbole_xlrec.cli_text import align, encoder_report, encoders
+from recbole_xlrec.cli_text import align, encoder_report, encoders, tune_encoder
 from recbole_xlrec.errors import XLRecError
 
 app = typer.Typer(
@@ -51,6 +51,7 @@ for verb in (
     export,
     serve,
     align,
+    tune_encoder,
     encoders,
     encoder_report,
 ):

@@ -32,6 +32,7 @@ EXTRAS = {
     "tune": "optuna",
     "ann": "faiss-cpu",
     "serve": "fastapi",
+    "train": "accelerate",
 }
 
 

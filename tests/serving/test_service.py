@@ -187,6 +187,6 @@ def test_a_port_that_is_taken_is_said(serve: Serve) -> None:
             run_server(serve("XLEASE"), "127.0.0.1", port, lambda _: None)
 
 
-def test_the_page_is_written_by_nobody_elses_hand() -> None:
+def test_the_page_makes_no_html_of_what_it_is_answered() -> None:
     template = Path(__file__).parents[2] / "recbole_xlrec" / "resources" / "demo.html.j2"
     assert "innerHTML" not in template.read_text(encoding="utf-8")
