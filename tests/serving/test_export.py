@@ -72,7 +72,7 @@ def test_lists_by_an_exact_index_are_those_without_it(name: str, serve: Serve, i
         {"k": 3, "unavailable": [f"{tag}:{number}" for tag in ("en", "de") for number in range(12)]},
         {"k": 2, "explain": True},
     ],
-    ids=str,
+    ids=lambda options: " ".join(options),
 )
 def test_filters_and_limits_hold_by_an_index_too(options: dict[str, Any], serve: Serve, indexed: Indexed) -> None:
     asked: dict[str, Any] = {"histories": [["en:0", "en:2"], ["de:3"]], "k": 4, **options}
