@@ -1,10 +1,11 @@
 """XLFusion beside its members: does fusing help, and is it more than chance?
 
-On ml-100k-xl the members are XLEASE, EASE, ItemKNN and BPR with the settings of the quick start; on anime_multi, which
-needs XLREC_DATA, those of the suite text-vs-id and an ItemKNN. Fusions have their defaults, and learn from validation
-alone. Tests are paired over queries, each row against the best member, with Holm's correction. On ml_tmdb, whose users
-watch films of several languages, fusions are calibrated to each user's mix; `gap` is how far the languages of the first
-ten places are from those of the user's history, in the mean (KL divergence). What has finished is not repeated.
+On ml-100k-xl the members are XLEASE, joint and one language at a time, EASE, ItemKNN and XLProfile, with the settings
+of the quick start; on anime_multi, which needs XLREC_DATA, those of the suite text-vs-id and an ItemKNN. Fusions have
+their defaults, and learn from validation alone. Tests are paired over queries, each row against the best member, with
+Holm's correction. On ml_tmdb, whose users watch films of several languages, fusions are calibrated to each user's mix;
+`gap` is how far the languages of the first ten places are from those of the user's history, in the mean (KL
+divergence). What has finished is not repeated.
 
 Usage: python tests/benchmarks/fused_models.py FOLDER [ml-100k-xl|anime_multi|ml_tmdb ...] [--seeds 2020,2021]
 """
@@ -19,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from recbole_xlrec import run
 from recbole_xlrec.convert import ml100k_xl
@@ -31,29 +33,18 @@ from recbole_xlrec.evaluation.pairing import QueryValues, pair_rows, stack_seeds
 from recbole_xlrec.evaluation.row_tests import compare_rows
 from recbole_xlrec.ranking.align import align
 from recbole_xlrec.ranking.calibrate import language_mix, miscalibration
-from recbole_xlrec.ranking.ranking import load_ranking
+from recbole_xlrec.ranking.ranking import load_ranking, merge_rankings
 
 CONFIGS = Path(__file__).parents[2] / "dataset_configs"
 METRIC = "ndcg@10"
+STOREFRONTS = {"lexical_weight": 20.0, "feature_fields": ["release_year", "category"]}
 MEMBERS: dict[str, list[dict[str, Any]]] = {
     "ml-100k-xl": [
-        {
-            "model": "XLEASE",
-            "reg_weight": 150.0,
-            "lexical_weight": 20.0,
-            "transfer_weight": 0.5,
-            "feature_fields": ["release_year", "category"],
-        },
+        {"model": "XLEASE", **STOREFRONTS, "reg_weight": 150.0, "transfer_weight": 0.5},
+        {"model": "XLEASE", **STOREFRONTS, "reg_weight": 300.0, "one_language_at_a_time": True, "name": "experts"},
         {"model": "EASE", "reg_weight": 200.0},
         {"model": "ItemKNN", "k": 200, "shrink": 10.0},
-        {
-            "model": "BPR",
-            "embedding_size": 128,
-            "learning_rate": 0.002,
-            "epochs": 40,
-            "eval_step": 5,
-            "stopping_step": 2,
-        },
+        {"model": "XLProfile", "whitening": "zca", "half_life": 0.0},
     ],
     "anime_multi": [
         {
@@ -93,7 +84,7 @@ def fused(folder: Path, dataset: str, seed: int, settings: Mapping[str, Any]) ->
 
 def rows_of(folder: Path, dataset: str, seeds: list[int]) -> tuple[dict[str, QueryValues], dict[str, float]]:
     """The values of each query, of every member and fusion, over the seeds; and each row's gap."""
-    folders: dict[str, list[Path]] = {}
+    folders: dict[str, list[list[Path]]] = {}  # of each seed, the runs that together answer all queries
     for name, settings in _fusions(dataset).items():
         for seed in seeds:
             found = fused(folder, dataset, seed, settings)
@@ -101,28 +92,32 @@ def rows_of(folder: Path, dataset: str, seeds: list[int]) -> tuple[dict[str, Que
             print(f"{dataset} {name} seed {seed}: {found.metrics['test'][METRIC]:.4f} {learned}", flush=True)
             if name == "RRF":
                 for member in found.metrics["fusion"]["members"]:
-                    folders.setdefault(member["name"], []).append(Path(member["folders"][0]))
-            folders.setdefault(name, []).append(found.folder)
+                    folders.setdefault(member["name"], []).append([Path(path) for path in member["folders"]])
+            folders.setdefault(name, []).append([found.folder])
     rows = {}
     for name, paths in folders.items():
-        rankings = [load_ranking(path / "ranking.npz") for path in paths]
+        rankings = [merge_rankings([load_ranking(part / "ranking.npz") for part in parts]) for parts in paths]
         values = [per_query(ranking, ["ndcg"], [10])[METRIC] for ranking in rankings]
         rows[name] = stack_seeds(values, [ranking.query_ids for ranking in rankings])
-    return rows, {name: float(np.mean([gap(path) for path in paths])) for name, paths in folders.items()}
+    return rows, {name: float(np.mean([gap(parts) for parts in paths])) for name, paths in folders.items()}
 
 
 def _fusions(dataset: str) -> dict[str, dict[str, Any]]:
     return CALIBRATED if dataset == "ml_tmdb" else FUSIONS
 
 
-def gap(folder: Path) -> float:
-    """How far the languages of a run's first ten places are from each user's own mix, in the mean."""
+def gap(folders: list[Path]) -> float:
+    """How far the languages of the first ten places are from each user's own mix, in the mean over all runs' queries."""
+    return float(np.concatenate([_gaps(folder) for folder in folders]).mean())
+
+
+def _gaps(folder: Path) -> NDArray[np.float64]:
     ranking, context = load_ranking(folder / "ranking.npz"), load_context(folder / "context.npz")
     names, languages = np.unique(context.item_languages, return_inverse=True)
     languages = languages - (names[0] == "")  # -1 where an item has none
     mix = language_mix(context.history_starts, context.history_items, languages, int(languages.max()) + 1)
     lists = align([ranking], item_ids=context.item_ids).members[0].top(10)
-    return float(miscalibration(lists, item_languages=languages, mix=mix).mean())
+    return miscalibration(lists, item_languages=languages, mix=mix)  # (queries,)
 
 
 def table(folder: Path, dataset: str, seeds: list[int]) -> None:
