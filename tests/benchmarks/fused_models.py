@@ -107,7 +107,7 @@ def _fusions(dataset: str) -> dict[str, dict[str, Any]]:
 
 
 def gap(folders: list[Path]) -> float:
-    """How far the languages of the first ten places are from each user's own mix, in the mean over all runs' queries."""
+    """How far the languages of the first ten places are from each user's own mix, in the mean over all queries."""
     return float(np.concatenate([_gaps(folder) for folder in folders]).mean())
 
 
