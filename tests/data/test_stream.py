@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from recbole_xlrec.data.atomic import read_atomic, write_atomic
@@ -43,6 +43,7 @@ def stock_read(path: Path) -> pd.DataFrame:
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS)
+@example(rows=[("0", "", "", 2.172425466371994e-05)])
 def test_whatever_is_streamed_is_read_back_by_us_and_by_stock_recbole(
     rows: list[tuple[str, str, str, float | None]], tmp_path: Path
 ) -> None:
@@ -58,7 +59,7 @@ def test_whatever_is_streamed_is_read_back_by_us_and_by_stock_recbole(
     for found in (read_atomic(path), stock_read(path)):
         assert found[["item_id", "title", "category"]].to_numpy().tolist() == expected
         prices = np.array([row[3] for row in rows], dtype=float)
-        np.testing.assert_allclose(found["price"], prices, rtol=1e-13)  # pandas' Python engine loses the last bits
+        np.testing.assert_allclose(found["price"], prices, rtol=1e-11)  # pandas counts leading zeros among its digits
     assert stream.rows == len(rows)
 
 
