@@ -1,11 +1,11 @@
 """XLFusion beside its members: does fusing help, and is it more than chance?
 
 On ml-100k-xl the members are XLEASE, joint and one language at a time, EASE, ItemKNN and XLProfile, with the settings
-of the quick start; on anime_multi, which needs XLREC_DATA, those of the suite text-vs-id and an ItemKNN. Fusions have
-their defaults, and learn from validation alone. Tests are paired over queries, each row against the best member, with
-Holm's correction. On ml_tmdb, whose users watch films of several languages, fusions are calibrated to each user's mix;
-`gap` is how far the languages of the first ten places are from those of the user's history, in the mean (KL
-divergence). What has finished is not repeated.
+of the quick start; on anime_multi, which needs XLREC_DATA, XLEASE, EASE, ItemKNN and XLProfile. Fusions have their
+defaults, and learn from validation alone. Tests are paired over queries, each row against the best member, with Holm's
+correction. On ml_tmdb, whose users watch films of several languages, fusions are calibrated to each user's mix; `gap`
+is how far the languages of the first ten places are from those of the user's history, in the mean (KL divergence). What
+has finished is not repeated.
 
 Usage: python tests/benchmarks/fused_models.py FOLDER [ml-100k-xl|anime_multi|ml_tmdb ...] [--seeds 2020,2021]
 """
@@ -59,7 +59,7 @@ MEMBERS: dict[str, list[dict[str, Any]]] = {
         },
         {"model": "EASE", "reg_weight": 100.0},
         {"model": "ItemKNN", "k": 100},
-        {"model": "BPR", "learning_rate": 0.002, "train_batch_size": 8192, "stopping_step": 3, "eval_step": 2},
+        {"model": "XLProfile"},
     ],
     "ml_tmdb": [{"model": "XLEASE"}, {"model": "EASE", "reg_weight": 300.0}, {"model": "ItemKNN", "k": 100}],
 }
