@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
 import recbole_xlrec
+from recbole_xlrec.data.hints import did_you_mean
 from recbole_xlrec.errors import XLRecError
 from recbole_xlrec.serving.approximate import IndexScorer
 from recbole_xlrec.serving.queries import Options, Query
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 #: Bytes of a request: room for the longest history of ids as long as they come.
 MOST_BYTES = 2**19
+_REQUESTS = {"/recommend": RecommendRequest, "/search": SearchRequest}
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "The body is no JSON"},
     404: {"model": Problem, "description": "The run does not know the user, or any item of the history"},
@@ -116,10 +118,11 @@ def _say_what_is_wrong(app: FastAPI) -> None:
         return JSONResponse({"detail": str(error)}, 404 if isinstance(error, NotKnown) else 422)
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         found = error.errors()
         broken = found[0]["type"] == "json_invalid"
-        return JSONResponse({"detail": "; ".join(map(_sentence, found[:3]))}, 400 if broken else 422)
+        known = list(_REQUESTS[request.url.path].model_fields)
+        return JSONResponse({"detail": "; ".join(_sentence(each, known) for each in found[:3])}, 400 if broken else 422)
 
     @app.exception_handler(HTTPException)
     async def other(_: Request, error: HTTPException) -> JSONResponse:
@@ -133,12 +136,14 @@ def _say_what_is_wrong(app: FastAPI) -> None:
         return JSONResponse({"detail": "the service failed at this; its log says why"}, 500)
 
 
-def _sentence(error: dict[str, Any]) -> str:
+def _sentence(error: dict[str, Any], known: list[str]) -> str:
     if error["type"] == "json_invalid":
         return f"the body is no JSON: {error['ctx']['error']} at character {error['loc'][-1]}"
     if error["loc"] == ("body",) and error["type"] != "value_error":
         return 'the body is one JSON object, sent with the header "content-type: application/json"'
     place = ".".join(str(part) for part in error["loc"][1:]) or "the body"
+    if error["type"] == "extra_forbidden":
+        return f"{place}: there is no such key.{did_you_mean(place, known)} There are {', '.join(known)}"
     message = error["msg"].removeprefix("Value error, ")
     value = error.get("input")
     shown = f"; found {str(value)[:40]!r}" if isinstance(value, (str, int, float)) else ""
