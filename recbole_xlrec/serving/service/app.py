@@ -11,6 +11,7 @@ import numpy as np
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 import recbole_xlrec
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 #: Bytes of a request: room for the longest history of ids as long as they come.
 MOST_BYTES = 2**19
-_REQUESTS = {"/recommend": RecommendRequest, "/search": SearchRequest}
+_REQUESTS: dict[str, type[BaseModel]] = {"/recommend": RecommendRequest, "/search": SearchRequest}
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "The body is no JSON"},
     404: {"model": Problem, "description": "The run does not know the user, or any item of the history"},
