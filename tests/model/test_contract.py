@@ -25,7 +25,8 @@ from recbole_xlrec.ranking.ranking import Ranking, load_ranking
 ALL_ITEMS = 1000  # more than the toy set has
 #: The toy set has no labels, which click models learn from: they get negatives to tell from what was consumed.
 BY_FAMILY = {"context_aware": {"train_neg_sample_args": {"distribution": "uniform", "sample_num": 5}}}
-#: An untrained language model learns at a far higher rate than a pretrained one.
+#: An untrained language model learns at a far higher rate than a pretrained one. One validation, at the end: the item
+#: withheld for the test competes in it, so that the best of many validations need not be the best model.
 TUNED = {
     "bert_form": "two_tower",
     "history_items": 6,
@@ -35,8 +36,8 @@ TUNED = {
     "learning_rate": 0.01,
     "train_batch_size": 48,
     "train_neg_sample_args": {"distribution": "uniform", "sample_num": 3},
-    "stopping_step": 20,
     "epochs": 15,
+    "eval_step": 15,
 }
 
 
