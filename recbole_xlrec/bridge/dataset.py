@@ -103,6 +103,17 @@ class XLDatasetMixin(ProtocolMixin):
             duplicate_check(feat, [key], str(filepath))  # RecBole would keep the first
         return feat
 
+    def sort(self, by: str | list[str], ascending: bool | list[bool] = True) -> None:
+        """RecBole's ``sort``; says so where a column was not loaded that rows are to be put in order by."""
+        for field in [by] if isinstance(by, str) else by:
+            if field not in self.inter_feat.columns:
+                there = ", ".join([*self.inter_feat.columns, field])
+                raise ConfigError(
+                    f"{self.dataset_name}: rows are put in order by {field!r}, which is not loaded; set load_col: "
+                    f"{{inter: [{there}]}}, or pass the dataset's own config (--config_files=dataset_configs/…)"
+                )
+        super().sort(by, ascending)
+
     # --- languages ---------------------------------------------------------------------------------------------
 
     @property

@@ -30,6 +30,10 @@ PLAIN = {
     "show_progress": False,
 }
 
+LEAVE_ONE_OUT: dict[str, Any] = {
+    "eval_args": {"split": {"LS": "valid_and_test"}, "order": "TO", "group_by": None, "mode": "full"}
+}
+
 
 def _settings(data_path: Path, name: str = "tiny", model: str = "Pop", files: Any = (), **config: Any) -> XLConfig:
     chosen = config if files else {**PLAIN, **config}
@@ -137,6 +141,15 @@ def test_a_missing_time_column_matters_only_where_time_orders(write: Callable[..
     with pytest.raises(DataError, match=r"tiny\.inter: no column 'timestamp'"):
         _dataset(data_path, **untimed).build()
     _dataset(data_path, **untimed, eval_args={"split": {"RS": [1, 0, 0]}, "order": "RO"}).build()
+
+
+@pytest.mark.parametrize("model", ["GRU4Rec", "XLSASRec"])
+def test_a_time_that_is_not_loaded_is_named_with_its_remedy(model: str, write: Callable[..., Path]) -> None:
+    settings = _settings(
+        write(), model=model, load_col={"inter": ["user_id", "item_id"]}, **LEAVE_ONE_OUT, train_neg_sample_args=None
+    )
+    with pytest.raises(ConfigError, match=r"'timestamp', which is not loaded; set load_col: \{inter: \[user_id, item_id, t"):
+        build_dataset(settings).build()
 
 
 def test_items_without_text_are_named_and_counted_or_taken_as_empty(write: Callable[..., Path]) -> None:
