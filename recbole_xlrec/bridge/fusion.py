@@ -106,10 +106,11 @@ def _queries(loader: Any) -> Ranking:
         languages = np.array(dataset.languages.names)[dataset.languages.users[users]]
     return Ranking(
         query_ids=dataset.field2id_token[dataset.uid_field][users].astype(str),
-        item_ids=np.empty((len(users), 0), dtype=str),
+        items=np.empty((len(users), 0), dtype=np.int32),
         scores=np.empty((len(users), 0), dtype=np.float32),
-        target_ids=padded(rows, dataset.item_ids[np.concatenate(items)], len(users)),
+        targets=padded(rows, np.concatenate(items), len(users)),
         languages=languages,
+        ids=dataset.item_ids,
     )
 
 

@@ -254,25 +254,25 @@ class RankingRecorder:
         return values, items
 
     def ranking(self, dataset: Any) -> Ranking | None:
-        """The ranking in the dataset's own ids; None if no batch was ranked."""
+        """The ranking; None if no batch was ranked."""
         if not self._batches:
             return None
         users, items, scores, rows, targets = map(np.concatenate, zip(*self._batches, strict=True))
-        item_ids = np.where(np.isfinite(scores), dataset.item_ids[items], "")
+        listed = np.where(np.isfinite(scores), items, -1).astype(np.int32)  # (queries, k)
         languages = np.full(len(users), "")
         if dataset.languages is not None:
             languages = np.array(dataset.languages.names)[dataset.languages.users[users]]
         user_ids = dataset.field2id_token[dataset.uid_field][users].astype(str)
-        target_ids = padded(rows, dataset.item_ids[targets], len(users))
-        return Ranking(user_ids, item_ids, scores, target_ids, languages)
+        wanted = padded(rows, targets, len(users))
+        return Ranking(user_ids, listed, scores, wanted, languages, dataset.item_ids).compact()
 
 
 def padded(rows: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
-    """Lists as rows of one array (count, longest list), filled up with empty strings; `rows` may be in any order."""
+    """Lists of codes as rows of one array (count, longest list), filled up with -1; `rows` may be in any order."""
     order = np.argsort(rows, kind="stable")
     rows, values = rows[order], values[order]
     sizes = np.bincount(rows, minlength=count)
-    table = np.full((count, int(sizes.max(initial=0))), "", dtype=values.dtype)
+    table = np.full((count, int(sizes.max(initial=0))), -1, dtype=np.int32)
     table[rows, np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)] = values
     return table
 

@@ -1,4 +1,4 @@
-"""Named arrays in a compressed ``.npz``: written beside and renamed, read without unpickling, whole or not at all."""
+"""Named arrays in an ``.npz``: written beside and renamed, read without unpickling, whole or not at all."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Arrays = TypeVar("Arrays", bound=NamedTuple)
 
 
 def save_arrays(arrays: Any, path: str | os.PathLike[str]) -> None:
-    """Writes a named tuple of arrays, beside its place first and then renamed."""
+    """Writes a named tuple of arrays, beside its place first and then renamed; as they are: scores hardly shrink."""
     with replacing(Path(path)) as partial, open(partial, "wb") as handle:
-        np.savez_compressed(handle, **arrays._asdict())
+        np.savez(handle, **arrays._asdict())
 
 
 def load_arrays(kind: type[Arrays], path: str | os.PathLike[str], name: str, absent: str) -> Arrays:
@@ -43,4 +43,7 @@ def load_arrays(kind: type[Arrays], path: str | os.PathLike[str], name: str, abs
         raise DataError(absent) from error
     except (BadZipFile, OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read as {name}: {error}") from error
-    raise DataError(f"{path} is not {name}: it lacks {', '.join(missing)}")
+    raise DataError(
+        f"{path} is not {name}: it lacks {', '.join(missing)}. Where an older version wrote it, make the run again "
+        "with rerun: True"
+    )

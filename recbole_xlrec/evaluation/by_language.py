@@ -28,7 +28,7 @@ def per_query(ranking: Ranking, metrics: Sequence[str], topk: Sequence[int]) -> 
     Raises:
         ConfigError: For an unknown metric, or a cut-off longer than the lists.
     """
-    names = check_metrics(metrics, topk, ranking.item_ids.shape[1])
+    names = check_metrics(metrics, topk, ranking.items.shape[1])
     hits, targets = ranking.hits(), ranking.target_counts()
     return {f"{name}@{k}": METRICS[name](hits[:, :k], targets) for name in names for k in topk}
 

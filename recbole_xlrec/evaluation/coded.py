@@ -1,4 +1,4 @@
-"""A ranking in whole numbers: positions of items and codes of languages, on which all measures work."""
+"""A ranking in the numbers of its context: positions of items and codes of languages, on which all measures work."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recbole_xlrec.data.positions import Positions
 from recbole_xlrec.errors import DataError, sample
 from recbole_xlrec.evaluation.context import Context
 from recbole_xlrec.ranking.ranking import Ranking
@@ -59,7 +58,7 @@ class Coded(NamedTuple):
 
 
 def encode(ranking: Ranking, context: Context) -> Coded:
-    """Turns a ranking's strings into codes.
+    """Turns a ranking's codes into those of its context.
 
     Raises:
         DataError: If ranking and context are of different runs, or a query has no target.
@@ -69,14 +68,14 @@ def encode(ranking: Ranking, context: Context) -> Coded:
             f"the ranking has {len(ranking.query_ids)} queries and its context {len(context.history_starts) - 1}: they "
             "are of different runs. Take both from one run folder"
         )
-    index = Positions(context.item_ids)
+    own = ranking.recoded(context.item_ids)
     named = {name for array in (ranking.languages, context.item_languages) for name in np.unique(array).tolist()}
     languages = ("", *sorted(named - {""}))
-    pair_queries, places = np.nonzero(ranking.target_ids != "")
+    pair_queries, places = np.nonzero(own.targets >= 0)
     return coded(
-        index.of(ranking.item_ids),
+        own.items,
         pair_queries,
-        index.of(ranking.target_ids[pair_queries, places]),
+        own.targets[pair_queries, places],
         languages,
         np.searchsorted(languages, ranking.languages),
         np.searchsorted(languages, context.item_languages),

@@ -36,7 +36,7 @@ class Context(NamedTuple):
 
 
 def save_context(context: Context, path: str | os.PathLike[str]) -> None:
-    """Writes a context as a compressed ``.npz``, beside its place first and then renamed."""
+    """Writes a context as an ``.npz``, beside its place first and then renamed."""
     save_arrays(context, path)
 
 

@@ -9,13 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recbole_xlrec.data.positions import Positions
 from recbole_xlrec.errors import DataError, sample
 from recbole_xlrec.ranking.lists import EMPTY, Lists, Mask, check_lists
-from recbole_xlrec.ranking.ranking import Ranking
-
-#: Ids that are looked up at once: as Python strings they take some 60 bytes each.
-_IDS = 2**22
+from recbole_xlrec.ranking.ranking import Ranking, relevant
 
 
 class Aligned(NamedTuple):
@@ -48,14 +44,6 @@ class Aligned(NamedTuple):
         return found
 
 
-def relevant(targets: NDArray[np.int32], items: NDArray[np.int32]) -> Mask:
-    """(queries, k) true where an item is among the query's targets."""
-    found = np.zeros(items.shape, dtype=bool)
-    for target in targets.T:
-        found |= (items == target[:, None]) & (items >= 0)
-    return found
-
-
 def align(
     rankings: Sequence[Ranking], names: Sequence[str] | None = None, item_ids: NDArray[np.str_] | None = None
 ) -> Aligned:
@@ -75,58 +63,33 @@ def align(
     if not rankings:
         raise DataError("there is no ranking to align: give one or more")
     called = list(names) if names is not None else [f"ranking {place}" for place in range(len(rankings))]
-    known = _vocabulary(rankings) if item_ids is None else item_ids
-    twice = pd.Series(known).duplicated()
-    if twice.any():
-        raise DataError(f"item ids stand twice among those to code by: {sample(known[twice].tolist())}")
-    positions = Positions(known)
-    targets = [_coded(positions, ranking.target_ids, name) for ranking, name in zip(rankings, called, strict=True)]
-    orders = _orders(rankings, targets, called)
+    known = np.unique(np.concatenate([ranking.ids for ranking in rankings])) if item_ids is None else item_ids
+    coded = [_recoded(ranking, known, name) for ranking, name in zip(rankings, called, strict=True)]
+    orders = _orders(coded, called)
     members = []
-    for ranking, name, order in zip(rankings, called, orders, strict=True):
-        lists = Lists(_coded(positions, ranking.item_ids, name), ranking.scores.astype(np.float32))
+    for ranking, name, order in zip(coded, called, orders, strict=True):
+        lists = Lists(ranking.items, ranking.scores.astype(np.float32, copy=False))
         check_lists(lists, name)
         members.append(lists if order is None else lists.rows(order))
-    return Aligned(members, targets[0], rankings[0].query_ids, rankings[0].languages, known)
+    return Aligned(members, coded[0].targets, rankings[0].query_ids, rankings[0].languages, known)
 
 
 def to_ranking(lists: Lists, aligned: Aligned) -> Ranking:
     """Lists over the queries and items of aligned rankings as a ranking."""
-    ids = np.append(aligned.item_ids, "")  # the last one is where -1 points
-    return Ranking(
-        query_ids=aligned.query_ids,
-        item_ids=ids[lists.items],
-        scores=np.where(lists.present(), lists.scores, -np.inf).astype(np.float32),
-        target_ids=ids[aligned.targets],
-        languages=aligned.languages,
-    )
+    scores = np.where(lists.present(), lists.scores, -np.inf).astype(np.float32)
+    return Ranking(aligned.query_ids, lists.items, scores, aligned.targets, aligned.languages, aligned.item_ids)
 
 
-def _vocabulary(rankings: Sequence[Ranking]) -> NDArray[np.str_]:
-    """All ids that are listed or targets, sorted, without the empty one."""
-    found: set[str] = set()
-    for ranking in rankings:
-        for ids in (ranking.item_ids, ranking.target_ids):
-            flat = ids.ravel()
-            for low in range(0, flat.size, _IDS):
-                found.update(pd.unique(flat[low : low + _IDS].astype(object)))
-    return np.array(sorted(found - {""}), dtype=np.str_)
-
-
-def _coded(positions: Positions, ids: NDArray[np.str_], name: str) -> NDArray[np.int32]:
-    """The codes of ids, -1 where an id is empty."""
+def _recoded(ranking: Ranking, ids: NDArray[np.str_], name: str) -> Ranking:
     try:
-        return positions.of(ids)
+        return ranking.recoded(ids)
     except DataError as error:
         raise DataError(f"{name}: {error}") from error
 
 
-def _orders(
-    rankings: Sequence[Ranking], targets: Sequence[NDArray[np.int32]], names: Sequence[str]
-) -> list[NDArray[np.int64] | None]:
+def _orders(rankings: Sequence[Ranking], names: Sequence[str]) -> list[NDArray[np.int64] | None]:
     """For each ranking the rows that bring it to the first one's order, or None where it is in it."""
-    widest = max(each.shape[1] for each in targets)
-    first_keys = _keys(rankings, targets, widest)
+    first_keys = _keys(rankings)
     orders: list[NDArray[np.int64] | None] = []
     first = np.lexsort(first_keys[0].T)
     for place, keys in enumerate(first_keys):
@@ -145,12 +108,14 @@ def _orders(
     return orders
 
 
-def _keys(rankings: Sequence[Ranking], targets: Sequence[NDArray[np.int32]], widest: int) -> list[NDArray[np.int64]]:
+def _keys(rankings: Sequence[Ranking]) -> list[NDArray[np.int64]]:
     """(queries, 1 + most targets) integers of each ranking that say which query a row is."""
+    widest = max(ranking.targets.shape[1] for ranking in rankings)
     codes, _ = pd.factorize(np.concatenate([ranking.query_ids for ranking in rankings]).astype(object))
     edges = np.cumsum([len(ranking.query_ids) for ranking in rankings])[:-1]
     found = []
-    for own, wanted in zip(np.split(codes, edges), targets, strict=True):
+    for own, ranking in zip(np.split(codes, edges), rankings, strict=True):
+        wanted = ranking.targets
         padded = np.pad(wanted, ((0, 0), (0, widest - wanted.shape[1])), constant_values=EMPTY)
         found.append(np.column_stack([own, np.sort(padded, axis=1)]).astype(np.int64))
     return found

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbole_xlrec.errors import DataError
-from recbole_xlrec.ranking.align import Aligned, relevant
+from recbole_xlrec.ranking.align import Aligned
 from recbole_xlrec.ranking.lists import Lists, blocks
 from recbole_xlrec.ranking.normalise import normalisation as normalise_by
+from recbole_xlrec.ranking.ranking import relevant
 from recbole_xlrec.ranking.union import union
 
 Weights = NDArray[np.float64]

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from recbole_xlrec.data.files import existing_file, replacing
 from recbole_xlrec.errors import ConfigError, DataError, sample
-from recbole_xlrec.ranking.align import Aligned, relevant
+from recbole_xlrec.ranking.align import Aligned
 from recbole_xlrec.ranking.candidates import Candidates, Signals, candidates, check_signals, feature_names
 from recbole_xlrec.ranking.leakage import refuse_judged
 from recbole_xlrec.ranking.lists import Lists, by_blocks, check_length, check_members
-from recbole_xlrec.ranking.ranking import Ranking
+from recbole_xlrec.ranking.ranking import Ranking, relevant
 from recbole_xlrec.ranking.union import best_first
 
 #: With fewer held-out queries than these the number of trees is not chosen by them.

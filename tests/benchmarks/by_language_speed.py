@@ -1,30 +1,29 @@
 """Speed and memory of the evaluation by language: `python tests/benchmarks/by_language_speed.py [queries] [k]`.
 
-The first figures are of a ranking that is in whole numbers already (`Coded`), as `encode` makes it of a saved one. What
-`encode` takes itself is measured on a tenth of the queries: the strings of a million lists of a hundred items alone
-would fill gigabytes.
+A ranking is made and saved by another process, as a run saves it; what is measured begins with its file.
 """
 
 from __future__ import annotations
 
 import resource
+import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from recbole_xlrec.evaluation.coded import Coded, coded, encode
-from recbole_xlrec.evaluation.context import Context
-from recbole_xlrec.evaluation.grouped import grouped
+from recbole_xlrec.evaluation.coded import encode
+from recbole_xlrec.evaluation.context import Context, load_context, save_context
 from recbole_xlrec.evaluation.judge import judge
-from recbole_xlrec.evaluation.transfer import by_target_language, by_user_language, transfer
-from recbole_xlrec.ranking.ranking import Ranking
+from recbole_xlrec.ranking.ranking import Ranking, load_ranking, save_ranking
 
 METRICS, TOPK = ["ndcg", "recall", "mrr", "hit", "map", "precision", "f1"], [10, 100]
 LANGUAGES = ("", "de", "en", "es", "fr", "it", "ja", "ko", "pt", "ru", "zh")
-ITEMS, HISTORY, TARGETS = 50_000, 10, 2
+ITEMS, HISTORY = 50_000, 10
 
 
 def made(queries: int, k: int, seed: int = 0) -> tuple[dict[str, Any], Context]:
@@ -50,15 +49,14 @@ def made(queries: int, k: int, seed: int = 0) -> tuple[dict[str, Any], Context]:
     return {"items": items, "targets": targets, "users": users, "of_items": of_items}, context
 
 
-def as_strings(parts: dict[str, Any], context: Context) -> Ranking:
-    """The same as it is saved."""
-    return Ranking(
-        np.arange(len(parts["items"])).astype(str),
-        context.item_ids[parts["items"]],
-        np.zeros(parts["items"].shape, dtype=np.float32),
-        context.item_ids[parts["targets"]],
-        np.array(LANGUAGES)[parts["users"]],
-    )
+def save(folder: Path, queries: int, k: int) -> None:
+    """Writes what a run of these lists would have left."""
+    parts, context = made(queries, k)
+    scores = np.sort(np.random.default_rng(1).random((queries, k), dtype=np.float32))[:, ::-1]
+    ids, users = context.item_ids, np.array(LANGUAGES)[parts["users"]]
+    names = np.arange(queries).astype(str)
+    save_ranking(Ranking(names, parts["items"], scores, parts["targets"], users, ids).compact(), folder / "ranking.npz")
+    save_context(context, folder / "context.npz")
 
 
 def timed(what: str, function: Callable[[], Any]) -> Any:
@@ -71,35 +69,21 @@ def timed(what: str, function: Callable[[], Any]) -> Any:
     return found
 
 
-def languages(ranking: Coded, topk: list[int]) -> Any:
-    """Overall, by user language, by target language, and every pair of both."""
-    values = grouped(ranking, METRICS, topk).values
-    groups = grouped(ranking, METRICS, topk, ranking.target_languages)
-    return by_user_language(ranking, values), by_target_language(ranking, groups), transfer(ranking, groups)
-
-
 def main(queries: int, k: int) -> None:
-    """Measures, and checks that both ways agree."""
-    parts, context = made(queries, k)
-    pairs = np.repeat(np.arange(queries), TARGETS)
+    """Measures."""
     topk = [min(cut, k) for cut in TOPK]
     print(
         f"{queries} queries, top {k}, {ITEMS} items, {len(LANGUAGES) - 1} languages, {len(METRICS)} metrics at {topk}"
     )
-    ranking = timed(
-        "places of the targets",
-        lambda: coded(parts["items"], pairs, parts["targets"].ravel(), LANGUAGES, parts["users"], parts["of_items"]),
-    )
-    timed("metrics, user and target languages", lambda: languages(ranking, topk))
-    timed("judge: all measures without vectors", lambda: judge(ranking, context, METRICS, topk))
-    few = queries // 10
-    some = {name: part[:few] if name != "of_items" else part for name, part in parts.items()}
-    start = Context(*context[:3], context.history_starts[: few + 1], context.history_items[: few * HISTORY])
-    strings = as_strings(some, start)
-    again = timed(f"encode: strings of {few} queries", lambda: encode(strings, start))
-    if not np.array_equal(again.pair_ranks, ranking.pair_ranks[: few * TARGETS]):
-        raise SystemExit("the strings give other places than the codes")
+    with TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, __file__, "save", folder, str(queries), str(k)], check=True)
+        context = timed("context read", lambda: load_context(Path(folder, "context.npz")))
+        ranking = timed("ranking read", lambda: encode(load_ranking(Path(folder, "ranking.npz")), context))
+        timed("judge: all measures without vectors", lambda: judge(ranking, context, METRICS, topk))
 
 
 if __name__ == "__main__":
-    main(*(int(argument) for argument in (sys.argv[1:] + ["1000000", "100"][len(sys.argv) - 1 :])[:2]))
+    if sys.argv[1:2] == ["save"]:
+        save(Path(sys.argv[2]), *map(int, sys.argv[3:]))
+    else:
+        main(*(int(argument) for argument in (sys.argv[1:] + ["1000000", "100"][len(sys.argv) - 1 :])[:2]))

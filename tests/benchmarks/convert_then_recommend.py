@@ -93,9 +93,8 @@ def _by_item_language(
     result = {"all": done.metrics["test"]["ndcg@10"]}
     for tag in common.index[common >= 80]:
         ids = items.loc[items["language"] == tag, "item_id"].to_numpy(dtype=str)
-        result[tag] = _ndcg(
-            ranking._replace(target_ids=np.where(np.isin(ranking.target_ids, ids), ranking.target_ids, ""))
-        )
+        own = np.append(np.isin(ranking.ids, ids), False)  # the last one is where -1 points
+        result[tag] = _ndcg(ranking._replace(targets=np.where(own[ranking.targets], ranking.targets, -1)))
     return result
 
 

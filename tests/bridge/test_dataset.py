@@ -148,7 +148,9 @@ def test_a_time_that_is_not_loaded_is_named_with_its_remedy(model: str, write: C
     settings = _settings(
         write(), model=model, load_col={"inter": ["user_id", "item_id"]}, **LEAVE_ONE_OUT, train_neg_sample_args=None
     )
-    with pytest.raises(ConfigError, match=r"'timestamp', which is not loaded; set load_col: \{inter: \[user_id, item_id, t"):
+    with pytest.raises(
+        ConfigError, match=r"'timestamp', which is not loaded; set load_col: \{inter: \[user_id, item_id, t"
+    ):
         build_dataset(settings).build()
 
 

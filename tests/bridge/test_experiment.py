@@ -63,10 +63,11 @@ def test_metrics_json_has_the_keys_of_the_contract(toy_config: Path) -> None:
 
 def test_ranking_npz_has_the_arrays_of_the_contract(toy_config: Path) -> None:
     with np.load(_run(toy_config, ranking_k=7).folder / "ranking.npz", allow_pickle=False) as arrays:
-        assert set(arrays.files) == {"query_ids", "item_ids", "scores", "target_ids", "languages"}
+        assert set(arrays.files) == {"query_ids", "items", "scores", "targets", "languages", "ids"}
         assert arrays["query_ids"].shape == arrays["languages"].shape == (24,)
-        assert arrays["item_ids"].shape == arrays["scores"].shape == (24, 7)
-        assert all(arrays[name].dtype.kind == "U" for name in arrays.files if name != "scores")
+        assert arrays["items"].shape == arrays["scores"].shape == (24, 7)
+        kinds = {"query_ids": "U", "languages": "U", "ids": "U", "items": "i", "targets": "i", "scores": "f"}
+        assert {name: arrays[name].dtype.kind for name in arrays.files} == kinds
 
 
 def test_nothing_is_written_outside_the_run_folder(toy_config: Path) -> None:

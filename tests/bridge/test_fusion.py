@@ -148,7 +148,8 @@ def test_what_is_learned_changes_with_validation_lists_and_not_with_test_lists(
         best[:, 1:][best[:, 1:] == best[:, :1]] = ""
         best = np.array([[*filter(None, row), *[""] * (row == "").sum()] for row in best])
         scores = np.where(best != "", -np.arange(best.shape[1], dtype=np.float32), -np.inf)
-        save_ranking(found._replace(item_ids=best, scores=scores), folder / name)
+        better = Ranking.of(found.query_ids, best, scores, found.target_ids, found.languages)
+        save_ranking(better, folder / name)
     assert learned(same) == learned(first)
     assert same.metrics["test"] == first.metrics["test"]
     changed = fused(other_test)
@@ -162,7 +163,7 @@ def _reversed(found: Run, member: int, folder: Path) -> Path:
     _copy(found, member, folder)
     for name in ("ranking.npz", "ranking_valid.npz"):
         ranking = load_ranking(folder / name)
-        save_ranking(ranking._replace(item_ids=ranking.item_ids[:, ::-1]), folder / name)
+        save_ranking(ranking._replace(items=ranking.items[:, ::-1]), folder / name)
     return folder
 
 
@@ -292,7 +293,7 @@ def test_a_members_ranking_of_other_queries_or_none_is_refused(films: Films, tmp
     first = films()
     folder = _copy(first, 1, tmp_path / "fewer")
     ranking = load_ranking(folder / "ranking.npz")
-    save_ranking(Ranking(*(part[1:] for part in ranking)), folder / "ranking.npz")
+    save_ranking(Ranking(*(part[1:] for part in ranking[:-1]), ranking.ids), folder / "ranking.npz")
     with pytest.raises(DataError, match=r"member Pop .*this run's test part .*do not rank the same queries"):
         films(members=["EASE", {"run": str(folder)}])
     bare = films("Pop")

@@ -22,7 +22,7 @@ class ByHand(NamedTuple):
 @pytest.fixture(scope="session")
 def by_hand() -> ByHand:
     """German users 1 and 2, English user 3; a is popular, b less so, c hardly, d is cold."""
-    ranking = Ranking(
+    ranking = Ranking.of(
         query_ids=np.array(["u1", "u2", "u3"]),
         item_ids=np.array([["a", "c"], ["b", ""], ["c", "a"]]),
         scores=np.array([[2, 1], [2, -np.inf], [2, 1]], dtype=np.float32),

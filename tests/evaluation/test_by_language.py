@@ -9,7 +9,7 @@ from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.evaluation.by_language import by_language, overall
 from recbole_xlrec.ranking.ranking import Ranking
 
-RANKING = Ranking(
+RANKING = Ranking.of(
     query_ids=np.array(["u1", "u2", "u3"]),
     item_ids=np.array([["a", "b"], ["b", "c"], ["c", ""]]),
     scores=np.array([[2, 1], [2, 1], [1, -np.inf]], dtype=np.float32),

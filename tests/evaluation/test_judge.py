@@ -150,14 +150,14 @@ def test_a_ranking_and_a_context_of_different_runs_are_refused(by_hand: Any) -> 
     ranking, context, _ = by_hand
     with pytest.raises(DataError, match=r"3 queries and its context 2"):
         judge(ranking, context._replace(history_starts=context.history_starts[:-1]), ["ndcg"], [1])
-    with pytest.raises(DataError, match=r"items that its context lacks, such as 'd'"):
+    with pytest.raises(DataError, match=r"items that are not known here, such as 'd': take both of one run"):
         judge(ranking, context._replace(item_ids=np.array(["a", "b", "c", "x"])), ["ndcg"], [1])
 
 
 def test_a_query_without_a_target_is_refused(by_hand: Any) -> None:
-    targets = np.array([["a", "c"], ["", ""], ["a", ""]])
+    targets = np.array([[0, 2], [-1, -1], [0, -1]], dtype=np.int32)
     with pytest.raises(DataError, match=r"1 of 3 queries have no target: numbers 1"):
-        judge(by_hand.ranking._replace(target_ids=targets), by_hand.context, ["ndcg"], [1])
+        judge(by_hand.ranking._replace(targets=targets), by_hand.context, ["ndcg"], [1])
 
 
 def test_unknown_metrics_and_cut_offs_that_do_not_fit_are_refused(by_hand: Any) -> None:
@@ -194,7 +194,7 @@ def _random(draw: st.DrawFn) -> tuple[Ranking, Context, np.ndarray]:
         targets.append([*wanted, *[""] * (4 - len(wanted))])
         histories.append(draw(st.lists(st.integers(0, ITEMS - 1), max_size=6)))
     tags = st.sampled_from(TAGS)
-    ranking = Ranking(
+    ranking = Ranking.of(
         np.arange(queries).astype(str),
         np.array(lists),
         np.zeros((queries, k), dtype=np.float32),
@@ -236,7 +236,8 @@ def test_a_cell_of_the_transfer_matrix_is_the_mean_over_its_queries_with_only_it
             only = np.array([[item if language.get(item) == target else "" for item in t] for t in ranking.target_ids])
             mine = (ranking.languages == source) & (only != "").any(axis=1)
             assert found["queries"][row][column] == mine.sum()
-            part = Ranking(*(field[mine] for field in ranking._replace(target_ids=only)))
+            asked = (ranking.query_ids, ranking.item_ids, ranking.scores, only, ranking.languages)
+            part = Ranking.of(*(field[mine] for field in asked))
             value = found[f"ndcg@{k}"][row][column]
             assert value == (pytest.approx(overall(part, ["ndcg"], [k])[f"ndcg@{k}"]) if mine.any() else None)
 

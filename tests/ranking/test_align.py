@@ -15,7 +15,9 @@ def make(
 ) -> Ranking:
     listed = np.array(items)
     scores = np.where(listed == "", -np.inf, np.arange(listed.shape[1], 0, -1)).astype(np.float32)
-    return Ranking(np.array(queries), listed, scores, np.array(targets), np.array(languages or ["de"] * len(queries)))
+    return Ranking.of(
+        np.array(queries), listed, scores, np.array(targets), np.array(languages or ["de"] * len(queries))
+    )
 
 
 FIRST = make(["u", "v", "w"], [["a", "b"], ["猫", ""], ["b", "a"]], [["a", ""], ["b", "x"], ["b", ""]])
@@ -44,7 +46,7 @@ def test_codes_are_places_of_ids_that_are_given() -> None:
     assert align([FIRST], item_ids=ids).members[0].items.tolist() == [[3, 2], [0, -1], [2, 3]]
     with pytest.raises(DataError, match=r"mine: .*'x'"):
         align([FIRST], names=["mine"], item_ids=np.array(["a", "b", "猫"]))
-    with pytest.raises(DataError, match=r"stand twice .*'b'"):
+    with pytest.raises(DataError, match=r"stand twice: 'b'"):
         align([FIRST], item_ids=np.array(["a", "b", "x", "猫", "b"]))
 
 

@@ -15,7 +15,7 @@ from recbole_xlrec.ranking.ranking import Ranking, load_ranking, merge_rankings,
 
 def make(queries: list[str], items: list[list[str]], targets: list[list[str]]) -> Ranking:
     scores = np.where(np.array(items) == "", -np.inf, 1.0).astype(np.float32)
-    return Ranking(np.array(queries), np.array(items), scores, np.array(targets), np.array(["de"] * len(queries)))
+    return Ranking.of(np.array(queries), np.array(items), scores, np.array(targets), np.array(["de"] * len(queries)))
 
 
 @given(st.lists(st.tuples(st.permutations("abcdef"), st.sets(st.sampled_from("abcdefgh"), min_size=1)), min_size=1))
@@ -56,11 +56,14 @@ def test_a_file_that_is_no_ranking_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         load_ranking(path)
     np.savez(path, query_ids=np.array(["u"]))
-    with pytest.raises(DataError, match="lacks item_ids"):
+    with pytest.raises(DataError, match="lacks items"):
         load_ranking(path)
     fields = make(["u", "v"], [["a"], ["b"]], [["a"], ["b"]])._asdict()
     np.savez(path, **{**fields, "languages": np.array(["de"])})
     with pytest.raises(DataError, match="do not fit each other"):
+        load_ranking(path)
+    np.savez(path, **{**fields, "items": fields["items"] + 1})
+    with pytest.raises(DataError, match=r"do not fit each other: .*'items': 2, .* 2 ids"):
         load_ranking(path)
 
 

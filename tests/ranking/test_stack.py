@@ -15,6 +15,7 @@ from recbole_xlrec.ranking.align import Aligned, align, to_ranking
 from recbole_xlrec.ranking.candidates import Signals, candidates, feature_names
 from recbole_xlrec.ranking.leakage import unjudged
 from recbole_xlrec.ranking.lists import Lists
+from recbole_xlrec.ranking.ranking import Ranking
 from recbole_xlrec.ranking.stack import Options, Stack, fit_stack, load_stack
 
 lightgbm = pytest.importorskip("lightgbm")
@@ -79,7 +80,7 @@ def test_what_is_judged_is_not_fitted_on_and_users_of_both_splits_are_no_leak(no
     # Leave-one-out: the same users, other targets
     targets = judged.target_ids.copy()
     targets[1:, 0] = "i-later"
-    one_left = judged._replace(target_ids=targets)
+    one_left = Ranking.of(judged.query_ids, judged.item_ids, judged.scores, targets, judged.languages)
     with pytest.raises(DataError, match=r"1 of 60 queries .*'u0-0'"):
         fit_stack(some, names=["m"], evaluation=one_left, options=QUICK)
     without = unjudged(some, one_left)
@@ -91,7 +92,7 @@ def test_fusing_sees_no_target(noisy: Noisy) -> None:
     some = noisy(100, [0.7, 2.0])
     stack = fitted(some)
     saved = [to_ranking(member, some) for member in some.members]
-    other = align([each._replace(target_ids=saved[0].item_ids[:, -1:]) for each in saved], item_ids=some.item_ids)
+    other = align([each._replace(targets=saved[0].items[:, -1:]) for each in saved], item_ids=some.item_ids)
     one = stack.fused(some.members, 10, names=["m0", "m1"])
     np.testing.assert_array_equal(one.items, stack.fused(other.members, 10, names=["m0", "m1"]).items)
 

@@ -66,11 +66,11 @@ def _pick(rankings: Mapping[str, Ranking], context: Context | None) -> list[_Pic
         user = str(best.query_ids[query])
         history = [] if context is None else _history(context, query)
         lists = {
-            name: [item for item in ranking.item_ids[places[name][user], :_LIST].tolist() if item]
+            name: [item for item in ranking.named(ranking.items[places[name][user], :_LIST]).tolist() if item]
             for name, ranking in rankings.items()
             if user in places[name]
         }
-        targets = [item for item in best.target_ids[query].tolist() if item]
+        targets = [item for item in best.named(best.targets[query]).tolist() if item]
         shown = history[-_HISTORY:]
         found.append(_Picked(user, str(best.languages[query]), shown, len(history) - len(shown), targets, lists))
     return found

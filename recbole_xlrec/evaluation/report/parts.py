@@ -30,14 +30,7 @@ def read_ranking(runs: Sequence[Run]) -> Ranking:
         DataError: If one is broken.
     """
     rankings = [load_ranking(run.folder / RANKING) for run in runs]
-    if len(rankings) == 1:
-        return rankings[0]
-    shortest = min(ranking.item_ids.shape[1] for ranking in rankings)
-    cut = [
-        ranking._replace(item_ids=ranking.item_ids[:, :shortest], scores=ranking.scores[:, :shortest])
-        for ranking in rankings
-    ]
-    return merge_rankings(cut)
+    return rankings[0] if len(rankings) == 1 else merge_rankings(rankings)
 
 
 def read_context(runs: Sequence[Run]) -> Context:
@@ -68,7 +61,7 @@ def merge_contexts(parts: Sequence[Context]) -> Context:
 
 def fingerprint(ranking: Ranking) -> str:
     """The same for two rankings of the same queries with the same targets, in whatever order."""
-    rows, places = np.nonzero(ranking.target_ids != "")
-    targets = ranking.target_ids[rows, places].tolist()
+    rows, places = np.nonzero(ranking.targets >= 0)
+    targets = ranking.named(ranking.targets[rows, places]).tolist()
     asked = sorted(zip(ranking.query_ids[rows].tolist(), targets, strict=True))
     return hashlib.sha256("\n".join(f"{query}\t{target}" for query, target in asked).encode()).hexdigest()

@@ -100,7 +100,7 @@ def ranking_of(
 ) -> Ranking:
     """The ranking of these lists."""
     users = list(lists)
-    return Ranking(
+    return Ranking.of(
         np.array(users),
         np.array([lists[user] for user in users]),
         np.tile(np.array([2.0, 1.0], dtype=np.float32), (len(users), 1)),

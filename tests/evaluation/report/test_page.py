@@ -220,10 +220,11 @@ def test_in_a_browser_the_theme_follows_the_system_and_the_button(tab: Any) -> N
     assert tab.run(colour) == LIGHT
     tab.scheme("dark")
     assert tab.run(colour) == DARK
-    assert tab.run("document.getElementById('theme').textContent") == "Light"
+    tab.wait("document.getElementById('theme').textContent === 'Light'")  # the page is told of it a moment later
     tab.run("document.getElementById('theme').click()")
     assert tab.run(colour) == LIGHT
     tab.scheme("light")
+    tab.wait("!matchMedia('(prefers-color-scheme: dark)').matches")
     tab.run("document.getElementById('theme').click()")
     assert tab.run(colour) == DARK
 
