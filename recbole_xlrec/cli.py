@@ -86,7 +86,8 @@ def encode(
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 …; by default the best there is.")] = None,
     alignment: Annotated[str | None, typer.Option(help="Folder that align wrote.")] = None,
     versions: Annotated[
-        Literal["join", "mean"], typer.Option(help="Of all languages: one text, or the mean of their vectors.")
+        Literal["join", "mean", "each"],
+        typer.Option(help="Of all languages: one text, the mean of their vectors, or a vector of each."),
     ] = "join",
     dtype: Annotated[str, typer.Option(help="float32, bfloat16, float16, auto, or int8 on processors.")] = "float32",
     truncate: Annotated[int | None, typer.Option(min=1, help="Columns kept (Matryoshka).")] = None,

@@ -21,17 +21,27 @@ class TextFeatures(nn.Module):
     """The item's text and each of the user's profiles, adapted alike; product, cosine and absence of each profile.
 
     Args:
-        texts: The text vectors.
-        histories: (users, items) of each kind of profile.
+        texts: (rows,) text vectors.
+        starts: (users,) where the rows of all items begin that a user reads, see `texts_as_read`.
+        histories: (users, rows) of each kind of profile.
         adapter: From text vectors to `width`.
         width: Of what the adapter gives.
         gigabytes: What text vectors, and the sums of each kind of profile, may take in memory.
     """
 
+    starts: torch.Tensor
+
     def __init__(
-        self, texts: TextRows, histories: Sequence[sp.csr_matrix], adapter: nn.Module, width: int, gigabytes: float
+        self,
+        texts: TextRows,
+        starts: Codes,
+        histories: Sequence[sp.csr_matrix],
+        adapter: nn.Module,
+        width: int,
+        gigabytes: float,
     ) -> None:
         super().__init__()
+        self.register_buffer("starts", torch.from_numpy(starts), persistent=False)  # (users,)
         self.texts = AdaptedText(texts, nn.Identity(), gigabytes)
         self.profiles = nn.ModuleList(UserProfiles(matrix, texts, gigabytes) for matrix in histories)
         self.adapter = adapter
@@ -39,11 +49,12 @@ class TextFeatures(nn.Module):
 
     def forward(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
         """(batch,) users and items → (batch, self.width)."""
-        raw = self.texts(items)  # (batch, text)
+        read = self.starts[users] + items  # (batch,)
+        raw = self.texts(read)  # (batch, text)
         item = self.adapter(raw)  # (batch, width)
         parts = [item]
         for profiles in self.profiles:
-            mean, absent = profiles(users, items, raw)  # (batch, text), (batch, 1)
+            mean, absent = profiles(users, read, raw)  # (batch, text), (batch, 1)
             profile = self.adapter(mean) * (1 - absent)  # (batch, width)
             parts += [profile, item * profile, F.cosine_similarity(mean, raw, dim=-1)[:, None], absent]
         return torch.cat(parts, dim=-1)

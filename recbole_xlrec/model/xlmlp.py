@@ -106,9 +106,10 @@ class _WithoutIds:
 
 
 def _text_features(config: Any, dataset: Any) -> TextFeatures:
-    texts, width = dataset.text_rows(), config["text_embedding_size"]
+    (texts, starts), width = dataset.texts_as_read(), config["text_embedding_size"]
     adapter = make_adapter(config["adapter"], texts.width, width, config["adapter_experts"])
-    return TextFeatures(texts, _histories(dataset), adapter, width, config["text_memory_gb"])
+    histories = _histories(dataset, starts, len(texts.order))
+    return TextFeatures(texts, starts, histories, adapter, width, config["text_memory_gb"])
 
 
 def _language_features(dataset: Any, width: int) -> LanguageFeatures:
@@ -118,19 +119,19 @@ def _language_features(dataset: Any, width: int) -> LanguageFeatures:
     return LanguageFeatures(users, items, met_users, met_items, width)
 
 
-def _histories(dataset: Any) -> list[sp.csr_matrix]:
-    """(users, items) counts of what is labelled 1, and of what is labelled 0; of all where there are no labels."""
+def _histories(dataset: Any, starts: np.ndarray, texts: int) -> list[sp.csr_matrix]:
+    """(users, texts) counts of what is labelled 1, and of what is labelled 0; of all where there are no labels."""
     events = dataset.query_events
     if dataset.label_field not in events.columns:
         kinds = [np.ones(len(events), dtype=bool)]
     else:
         liked = events[dataset.label_field].numpy() > 0.5  # (events,)
         kinds = [liked, ~liked]
-    shape = dataset.user_num, dataset.item_num
     users, items = (events[field].numpy() for field in (dataset.uid_field, dataset.iid_field))
+    read = starts[users] + items  # (interactions,)
+    shape = dataset.user_num, texts
     return [
-        sp.csr_matrix((np.ones(kind.sum(), dtype=np.float32), (users[kind], items[kind])), shape=shape)
-        for kind in kinds
+        sp.csr_matrix((np.ones(kind.sum(), dtype=np.float32), (users[kind], read[kind])), shape=shape) for kind in kinds
     ]
 
 

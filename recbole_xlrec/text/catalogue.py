@@ -19,7 +19,7 @@ from recbole_xlrec.errors import ConfigError, DataError, sample
 from recbole_xlrec.text.encoders.aligned import with_language
 from recbole_xlrec.text.encoders.file import load_vectors, match_rows
 from recbole_xlrec.text.encoders.registry import file_path, is_file_spec
-from recbole_xlrec.text.encoders.versions import join_versions
+from recbole_xlrec.text.encoders.versions import join_versions, version_id
 from recbole_xlrec.text.options import EncoderOptions, Template, catalogue_encoder
 from recbole_xlrec.text.store import VectorStore
 from recbole_xlrec.text.template import render
@@ -30,8 +30,8 @@ logger = logging.getLogger(__name__)
 #: Encoders that learn from the very texts they encode, so that every text has a part in every vector.
 LEARNING = ("ngram",)
 
-#: How several texts of one item become one vector.
-VERSIONS = ("join", "mean")
+#: How several texts of one item become one vector, or one each.
+VERSIONS = ("join", "mean", "each")
 RENDERED = "rendered"
 
 
@@ -91,6 +91,9 @@ def _texts_to_encode(folder: Path, name: str, options: EncoderOptions) -> tuple[
     if options.text_versions not in VERSIONS:
         raise ConfigError(f"text_versions is one of {', '.join(VERSIONS)}; found {options.text_versions!r}.")
     several = options.text_languages == "all"
+    if several and options.text_versions == "each":
+        rows = rendered_rows(folder, name, options.text_template, options.text_languages)
+        return _versions(rows, options)
     if several and options.alignment and options.text_versions == "join":
         raise ConfigError(
             "alignment needs texts of one language each, and text_languages: all joins them; set text_versions: mean, "
@@ -99,10 +102,20 @@ def _texts_to_encode(folder: Path, name: str, options: EncoderOptions) -> tuple[
     if not options.alignment and options.text_versions == "join":
         return catalogue_texts(folder, name, options.text_template, options.text_languages)
     rows = rendered_rows(folder, name, options.text_template, options.text_languages)
-    if options.alignment:
-        marked = map(with_language, rows[LANGUAGE], rows[RENDERED])
-        rows = rows.assign(**{RENDERED: list(marked)})
-    return _one_an_item(rows, join_versions)
+    return _one_an_item(_marked(rows, options), join_versions)
+
+
+def _versions(rows: pd.DataFrame, options: EncoderOptions) -> tuple[list[str], list[str]]:
+    """Ids and texts of all versions that say anything."""
+    rows = _marked(rows[rows[RENDERED].str.strip() != ""], options)
+    return [*map(version_id, rows[ITEM_ID], rows[LANGUAGE])], rows[RENDERED].tolist()
+
+
+def _marked(rows: pd.DataFrame, options: EncoderOptions) -> pd.DataFrame:
+    """The texts with their languages, where an alignment needs these."""
+    if not options.alignment:
+        return rows
+    return rows.assign(**{RENDERED: [*map(with_language, rows[LANGUAGE], rows[RENDERED])]})
 
 
 def _item_columns(path: Path) -> pd.DataFrame | None:
@@ -140,7 +153,8 @@ def catalogue_rows(
         EncoderError: If the encoder cannot be loaded.
     """
     if is_file_spec(options.encoder):
-        _refuse_alignment(options)
+        if options.alignment:
+            refuse_file(options, f"alignment {options.alignment}")
         path = file_path(options.encoder)
         ids, vectors = load_vectors(path)
         extra: Literal["error", "ignore"] = "ignore" if options.extra_vectors == "ignore" else "error"
@@ -172,6 +186,12 @@ def encode_catalogue(
     )
 
 
+def encode_rows(folder: Path, rows: pd.DataFrame, options: EncoderOptions, show_progress: bool = False) -> Vectors:
+    """Encodes each version of `rendered_rows` by itself, under its `version_id`; empty ones are left out."""
+    ids, texts = _versions(rows, options)
+    return VectorStore(folder).encode(ids, texts, catalogue_encoder(options), None, show_progress=show_progress)
+
+
 def _filtered_too(path: Path) -> list[str]:
     """The items of the item file, those that a filter took away among them: their vectors are not superfluous."""
     return read_atomic(path, [ITEM_ID])[ITEM_ID].tolist() if path.is_file() else []
@@ -192,9 +212,10 @@ def with_missing(
     return [*ids, *rows], [*texts, *[""] * len(rows)]
 
 
-def _refuse_alignment(options: EncoderOptions) -> None:
-    if options.alignment:
+def refuse_file(options: EncoderOptions, key: str) -> None:
+    """Raises where vectors were made elsewhere, and what is asked for needs their languages and encoder."""
+    if is_file_spec(options.encoder):
         raise ConfigError(
-            f"alignment {options.alignment}: vectors made elsewhere ({options.encoder}) have no language and no "
-            "encoder to compare; align them before they are written, or name the encoder itself"
+            f"{key}: vectors made elsewhere ({options.encoder}) have no language and no encoder to compare; name the "
+            "encoder itself"
         )

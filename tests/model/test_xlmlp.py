@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -149,7 +150,7 @@ def test_two_trainings_with_one_seed_agree_exactly(click: Path) -> None:
 
 
 def test_mixed_precision_on_the_cpu_trains_as_well(click: Path) -> None:
-    made = Lab(click, epochs=3, enable_amp=True, learning_rate=0.01)
+    made = Lab(click, epochs=8, enable_amp=True, id_embedding=False)
     before = made.trainer.evaluate(made.parts[1], load_best_model=False)["logloss"]
     made.trainer.fit(made.parts[0], saved=False, show_progress=False)
     scores = made.predict(made.rows(1))
@@ -204,6 +205,58 @@ def test_profiles_that_do_not_fit_in_memory_are_the_same(click: Path, lab: Lab) 
     rows = lab.rows(2)
     on_disk.model.load_state_dict(lab.model.state_dict())
     torch.testing.assert_close(on_disk.predict(rows), lab.predict(rows), rtol=1e-5, atol=1e-6)
+
+
+EACH = {"text_languages": "all", "text_versions": "each"}
+
+
+@pytest.fixture(scope="module")
+def parallel(click: Path, tmp_path_factory: pytest.TempPathFactory, write_dataset: Callable[..., Path]) -> Path:
+    """The same where every other item has a text in both languages, of different words."""
+    folder = tmp_path_factory.mktemp("parallel")
+    shutil.copytree(click / "click", folder / "click", ignore=shutil.ignore_patterns(".vectors"))
+    text = [
+        (f"{own}:{n}", tag, f"{_theme(n)} {tag} {n}")
+        for own in LANGUAGES
+        for n in range(ITEMS)
+        for tag in LANGUAGES
+        if tag == own or n % 2
+    ]
+    return write_dataset(folder, "click", text=text)
+
+
+def test_users_read_an_item_in_their_own_language_where_it_is_there(parallel: Path) -> None:
+    made = Lab(parallel, **EACH)
+    stored, starts = made.train.texts_as_read()
+    matrix, users, items = stored.all(), made.train.languages.users, made.train.item_ids
+    rows = made.rows(0)
+    raw = torch.from_numpy(matrix[starts[rows["user_id"]] + rows["item_id"].numpy()])
+    read = raw.numpy()
+    en, de = (int(np.flatnonzero(users == made.train.languages.code(tag))[0]) for tag in LANGUAGES)
+    for place, item in enumerate(items.tolist()[1:], start=1):
+        same = np.array_equal(matrix[starts[en] + place], matrix[starts[de] + place])
+        assert same == (int(item.split(":")[1]) % 2 == 0)
+    for row in range(0, len(rows), 9):  # the profile is of what was read
+        user, item = int(rows["user_id"][row]), int(rows["item_id"][row])
+        others = (rows["user_id"] == user).numpy() & (rows["label"] > 0).numpy() & (rows["item_id"] != item).numpy()
+        place = torch.tensor([starts[user] + item])
+        found = made.model.text.profiles[0](rows["user_id"][row : row + 1], place, raw[row : row + 1])
+        expected = read[others].mean(axis=0) if others.any() else np.zeros(read.shape[1])
+        np.testing.assert_allclose(found.mean[0], expected, atol=1e-5)
+
+
+def test_versions_that_do_not_fit_in_memory_are_the_same(parallel: Path) -> None:
+    made, on_disk = Lab(parallel, **EACH), Lab(parallel, **EACH, text_memory_gb=1e-9)
+    on_disk.model.load_state_dict(made.model.state_dict())
+    torch.testing.assert_close(on_disk.predict(made.rows(2)), made.predict(made.rows(2)), rtol=1e-5, atol=1e-6)
+
+
+def test_models_of_one_vector_an_item_refuse_several(parallel: Path) -> None:
+    made = Lab(parallel, **EACH)
+    with pytest.raises(ConfigError, match="text_versions: each gives an item several vectors"):
+        made.train.text_rows()
+    with pytest.raises(ConfigError, match="whitening_by: language exclude each other"):
+        Lab(parallel, **EACH, whitening="zca", whitening_by="language")
 
 
 def test_a_user_without_a_history_has_a_zero_profile_and_says_so(lab: Lab) -> None:

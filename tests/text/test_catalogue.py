@@ -45,7 +45,7 @@ def test_the_mean_of_versions_is_that_of_the_vectors_of_each_language(
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"text_versions": "sum"}, "one of join, mean; found 'sum'"),
+        ({"text_versions": "sum"}, "one of join, mean, each; found 'sum'"),
         ({"alignment": "x", "text_languages": "all"}, "texts of one language each"),
         ({"alignment": "x", "encoder": "file:vectors.npz"}, "vectors made elsewhere"),
     ],

@@ -18,6 +18,11 @@ def join_versions(texts: Iterable[str]) -> str:
     return _BETWEEN.join(dict.fromkeys(text for text in texts if text.strip()))
 
 
+def version_id(item: str, language: str) -> str:
+    """What one version of an item is called where each has a vector of its own."""
+    return f"{item}{_BETWEEN}{language}"
+
+
 class VersionsEncoder:
     """Encodes texts that `join_versions` has joined, each version by itself, and takes the mean of their vectors.
 
