@@ -91,9 +91,8 @@ def test_masked_perplexity_is_low_where_the_model_has_learned_the_texts(
     known, strange = "The cat sits on the mat.", "Кошка сидит на коврике."
     tokens = loaded.tokenizer(known, return_tensors="pt")["input_ids"]
     optimiser = torch.optim.Adam(loaded.model.parameters(), lr=0.003)
-    loaded.model.eval()  # no dropout, whose draws depend on the tests before
     batch, generator = tokens.repeat(32, 1), torch.Generator().manual_seed(0)
-    for _ in range(80):
+    for _ in range(200):
         hidden = torch.rand(batch.shape, generator=generator) < 0.15
         hidden[:, [0, -1]] = False
         shown = batch.masked_fill(hidden, loaded.tokenizer.mask_token_id)
