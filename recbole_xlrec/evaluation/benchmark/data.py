@@ -45,9 +45,10 @@ def user_languages(data_path: Path, name: str) -> list[str]:
 
 
 def state(data_path: Path, name: str, config_files: Sequence[Path]) -> str:
-    """A short hash of what runs read besides their settings: data files, configuration files, versions."""
+    """A short hash of what runs read besides their settings: data files, configuration files, defaults, versions."""
     versions = [recbole_xlrec.__version__, version("recbole")]
-    read = [data_hashes(data_path / name, name), [file_hash(path) for path in config_files], versions]
+    files = [*config_files, *sorted((PACKAGE / "properties").rglob("*.yaml"))]
+    read = [data_hashes(data_path / name, name), [file_hash(path) for path in files], versions]
     return hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()[:8]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from filelock import FileLock
 
 from recbole_xlrec.errors import ConfigError, DataError
+from recbole_xlrec.evaluation.benchmark import data
 from recbole_xlrec.evaluation.benchmark.progress import Display
 
 POP: dict[str, Any] = {"model": "Pop"}
@@ -79,6 +81,18 @@ def test_a_changed_setting_runs_anew_and_the_old_entry_goes(bench: Any) -> None:
     bench.run([POP, {**BPR, "config": {"learning_rate": 0.2}}])
     assert [call["model"] for call in bench.calls("start")] == ["Pop", "BPR", "BPR"]
     assert [entry["overrides"].get("learning_rate") for entry in bench.entries] == [None, 0.2]
+
+
+def test_a_changed_default_runs_anew(bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.run([POP])
+    changed = tmp_path / "package"
+    shutil.copytree(data.PACKAGE / "properties", changed / "properties")
+    overall = changed / "properties" / "overall.yaml"
+    overall.write_text(overall.read_text().replace("ranking_k: 100", "ranking_k: 99"))
+    monkeypatch.setattr(data, "PACKAGE", changed)
+    bench.run([POP])
+    assert len(bench.calls("make")) == 2
+    assert len(bench.entries) == 1
 
 
 def test_a_run_whose_folder_is_gone_is_made_again(bench: Any) -> None:
