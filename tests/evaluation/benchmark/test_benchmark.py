@@ -91,7 +91,7 @@ def test_a_changed_default_runs_anew(bench: Any, tmp_path: Path, monkeypatch: py
     overall.write_text(overall.read_text().replace("ranking_k: 100", "ranking_k: 99"))
     monkeypatch.setattr(data, "PACKAGE", changed)
     bench.run([POP])
-    assert len(bench.calls("make")) == 2
+    assert len(bench.calls("start")) == 2
     assert len(bench.entries) == 1
 
 
