@@ -43,7 +43,7 @@ SMALL: dict[str, Any] = {
     "head_hidden_size": 16,
     "dropout_prob": 0.0,
     "encoder_dropout": 0.0,
-    "epochs": 8,
+    "epochs": 16,
     "stopping_step": 20,
     "lora_rank": 4,
     "show_progress": False,
