@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from recbole.data.dataloader import UserDataLoader
 from recbole.utils import ModelType
 
+from recbole_xlrec.bridge.whole_users import WholeUsersDataLoader
 from recbole_xlrec.errors import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -107,11 +108,12 @@ def _rows(loader: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         )
     events = dataset.inter_feat
     users, items = events[dataset.uid_field].numpy(), events[dataset.iid_field].numpy()
-    if not isinstance(loader, UserDataLoader):
+    if not isinstance(loader, (UserDataLoader, WholeUsersDataLoader)):
         return np.arange(len(users)), index.of_rows(users, items)
     if not index.by_user:
         raise ConfigError(
             "language_alpha below 1: this model trains on users, and all are of one language; leave it at 1"
         )
-    users = np.unique(users)  # a row is a user, whether training sees interactions or not
-    return users, index.users[users]
+    users = np.unique(users)  # a row is a user; RecBole's loader has some that training sees no interaction of
+    rows = users if isinstance(loader, UserDataLoader) else np.arange(len(users))
+    return rows, index.users[users]

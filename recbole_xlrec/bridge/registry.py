@@ -31,6 +31,7 @@ class ModelEntry(NamedTuple):
         trainer: Name of the RecBole trainer class it is trained by, or `FusionTrainer` or `TunedTrainer`.
         dataset: Name of the RecBole dataset class it reads, or `WindowDataset`.
         joint: Whether it reads the keys of ``properties/joint.yaml``.
+        whole_users: Whether it is trained on `WholeUsersDataLoader`.
     """
 
     family: str
@@ -38,13 +39,14 @@ class ModelEntry(NamedTuple):
     trainer: str
     dataset: str
     joint: bool = False
+    whole_users: bool = False
 
 
 MODELS: dict[str, ModelEntry] = {
     "XLProfile": ModelEntry("general", "recbole_xlrec.model.xlprofile", "TraditionalTrainer", "Dataset"),
     "XLEASE": ModelEntry("general", "recbole_xlrec.model.xlease", "TraditionalTrainer", "Dataset"),
-    "XLAlphaRec": ModelEntry("general", "recbole_xlrec.model.xlalpharec", "Trainer", "Dataset", joint=True),
-    "XLSASRec": ModelEntry("sequential", "recbole_xlrec.model.xlsasrec", "Trainer", "WindowDataset", joint=True),
+    "XLAlphaRec": ModelEntry("general", "recbole_xlrec.model.xlalpharec", "Trainer", "Dataset", True, whole_users=True),
+    "XLSASRec": ModelEntry("sequential", "recbole_xlrec.model.xlsasrec", "Trainer", "WindowDataset", True),
     "XLMLP": ModelEntry("context_aware", "recbole_xlrec.model.xlmlp", "Trainer", "Dataset"),
     "XLBERT": ModelEntry("context_aware", "recbole_xlrec.model.xlbert", "TunedTrainer", "Dataset"),
     "XLFusion": ModelEntry("general", "recbole_xlrec.model.xlfusion", "FusionTrainer", "Dataset"),
@@ -83,6 +85,7 @@ def register() -> None:
         _set_classes(name, entry)
     register_metrics()
     _teach_stock_config()
+    _teach_stock_loaders()
 
 
 def _refuse_taken(name: str, alias: str) -> None:
@@ -137,6 +140,25 @@ def _teach_stock_config() -> None:
 
     load_internal.knows_xlrec = True  # type: ignore[attr-defined]
     Config._load_internal_config_dict = load_internal
+
+
+def _teach_stock_loaders() -> None:
+    from recbole.data import utils
+
+    from recbole_xlrec.bridge.whole_users import WholeUsersDataLoader
+
+    stock = utils.get_dataloader
+    if getattr(stock, "knows_xlrec", False):
+        return
+
+    def get_dataloader(config: Any, phase: Any) -> Any:
+        entry = MODELS.get(config["model"])
+        if phase == "train" and entry is not None and entry.whole_users:
+            return WholeUsersDataLoader
+        return stock(config, phase)
+
+    get_dataloader.knows_xlrec = True  # type: ignore[attr-defined]
+    utils.get_dataloader = get_dataloader
 
 
 class ModelInfo(NamedTuple):

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from recbole_xlrec.errors import ConfigError
 
 LOSSES = ("auto", "full", "sampled", "gbce")
+_LEAST_SHARE = -1 + 1e-6  # of a row that its target fills but for rounding
 
 
 class Candidates(NamedTuple):
@@ -112,19 +113,54 @@ class CatalogueSoftmax(nn.Module):
         else:
             logits = self._logits(scores.float(), targets, candidates.items, draws)  # (rows, chosen)
             losses = F.cross_entropy(logits, targets, reduction="none")  # (rows,)
-        return losses.mean() if weights is None else (losses * weights).sum() / weights.sum().clamp(min=1e-9)
+        return _mean(losses, weights)
+
+    def shared(
+        self,
+        scores: torch.Tensor,
+        rows: torch.Tensor,
+        targets: torch.Tensor,
+        candidates: Candidates,
+        weights: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Mean loss, as `forward` has it, where several targets share a row of scores; each is ranked for itself.
+
+        Args:
+            scores: (rows, chosen), of every candidate.
+            rows: (targets,) row of each target.
+            targets: (targets,) places of the targets among the candidates.
+            candidates: What `candidates` chose.
+            weights: (targets,) of each target; all alike where None.
+        """
+        own = scores[rows, targets].float()  # (targets,)
+        if self.loss == "gbce":
+            return _mean(self._shared_gbce(scores, rows, targets, own, candidates), weights)
+        change, back = self._corrections(torch.float32, candidates.items, len(targets))
+        whole = torch.logsumexp(scores.float() + change, dim=1)[rows]  # (targets,)
+        if back is not None:  # of its own row, the target's score counts as it is
+            share = torch.exp(own - whole) - torch.exp(own - back[targets] - whole)  # (targets,)
+            whole = whole + torch.log1p(share.clamp(min=_LEAST_SHARE))
+        return _mean(whole - own, weights)
 
     def _logits(
         self, scores: torch.Tensor, targets: torch.Tensor, items: torch.Tensor | None, draws: torch.Tensor | int
     ) -> torch.Tensor:
-        known = self.known if items is None else self.known[items]  # (chosen,)
-        change = torch.where(known, 0.0, torch.finfo(scores.dtype).min / 2)  # (chosen,)
-        if items is None:
-            return scores + change
-        uniform = 1 - (1 - 1 / self.count) ** self.negatives  # drawn with replacement
-        chances = log_chances(self.popularity[items], draws, uniform).to(scores.dtype)  # (chosen,)
+        change, back = self._corrections(scores.dtype, items, draws)
         # In place, and no gather of the scores: each table of this size takes as long as their product does.
-        return (scores + (change - chances)).scatter_add_(1, targets[:, None], chances[targets][:, None])
+        logits = scores + change  # (rows, chosen)
+        return logits if back is None else logits.scatter_add_(1, targets[:, None], back[targets][:, None])
+
+    def _corrections(
+        self, dtype: torch.dtype, items: torch.Tensor | None, draws: torch.Tensor | int
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """(chosen,) what is added to every score, and (chosen,) what a target gets back; None if nothing."""
+        known = self.known if items is None else self.known[items]  # (chosen,)
+        change = torch.where(known, 0.0, torch.finfo(dtype).min / 2)  # (chosen,)
+        if items is None:
+            return change, None
+        uniform = 1 - (1 - 1 / self.count) ** self.negatives  # drawn with replacement
+        chances = log_chances(self.popularity[items], draws, uniform).to(dtype)  # (chosen,)
+        return change - chances, chances
 
     def _gbce(self, scores: torch.Tensor, targets: torch.Tensor, candidates: Candidates) -> torch.Tensor:
         own = targets[:, None]  # (rows, 1)
@@ -133,6 +169,25 @@ class CatalogueSoftmax(nn.Module):
             raise ConfigError("loss: gbce needs sampled candidates")
         negatives = scores[:, places].masked_fill(places == own, torch.finfo(scores.dtype).min / 2)  # (rows, negatives)
         return -self.power * F.logsigmoid(scores.gather(1, own)).squeeze(1) + F.softplus(negatives).sum(dim=1)
+
+    def _shared_gbce(
+        self,
+        scores: torch.Tensor,
+        rows: torch.Tensor,
+        targets: torch.Tensor,
+        own: torch.Tensor,
+        candidates: Candidates,
+    ) -> torch.Tensor:
+        places = candidates.sampled
+        if places is None:
+            raise ConfigError("loss: gbce needs sampled candidates")
+        times = torch.bincount(places, minlength=scores.shape[1])  # (chosen,) how often each was drawn
+        negatives = F.softplus(scores[:, places].float()).sum(dim=1)[rows]  # (targets,)
+        return -self.power * F.logsigmoid(own) + negatives - F.softplus(own) * times[targets]
+
+
+def _mean(losses: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
+    return losses.mean() if weights is None else (losses * weights).sum() / weights.sum().clamp(min=1e-9)
 
 
 def log_chances(popularity: torch.Tensor, draws: torch.Tensor | int, uniform: float) -> torch.Tensor:

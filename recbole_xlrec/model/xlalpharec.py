@@ -2,10 +2,10 @@
 
 AlphaRec (Sheng et al., ICLR 2025, "Language Representations Can be What Recommenders Need"): language-model vectors of
 items behind a projection, users as the mean of what they consumed, LightGCN's convolution, InfoNCE on cosines. Where we
-differ: the softmax is over the whole catalogue where it is small (`softmax`), items may have an offset of their own
-(`items`), the losses of `joint` know of languages; and where the projection is linear and there is no offset, the text
-vectors are convolved once beforehand, which gives the same vectors, since both are linear, and needs no graph in the
-training loop.
+differ: the softmax is over the whole catalogue where it is small (`softmax`); a batch has all interactions of its users,
+which share a row of scores (`bridge/whole_users`); items may have an offset of their own (`items`); the losses of
+`joint` know of languages; and where the projection is linear and there is no offset, the text vectors are convolved once
+beforehand, which gives the same vectors, since both are linear, and needs no graph in the training loop.
 """
 
 from __future__ import annotations
@@ -67,15 +67,16 @@ class XLAlphaRec(InnerProduct, GeneralRecommender):
 
     def calculate_loss(self, interaction: Any) -> torch.Tensor:
         """Mean cross-entropy of the items consumed, and the losses of joint training."""
-        users, wanted = interaction[self.USER_ID], interaction[self.ITEM_ID]  # (batch,) each
-        weights = self.joint.target_weights(users, wanted)
+        consumers, wanted = interaction[self.USER_ID], interaction[self.ITEM_ID]  # (batch,) each
+        weights = self.joint.target_weights(consumers, wanted)
+        users, own_row = torch.unique(consumers, return_inverse=True)  # (users,), (batch,)
         batch = self.softmax.candidates(wanted)
         user_vectors, encode = self._sides()
-        queries = self._queries(user_vectors(users))  # (batch, width)
+        queries = self._queries(user_vectors(users))  # (users, width)
 
         def recommend(items: torch.Tensor) -> torch.Tensor:
-            scores = queries @ F.normalize(items, dim=-1).T  # (batch, chosen)
-            return self.softmax(scores, batch.places(wanted), batch, len(wanted), weights)
+            scores = queries @ F.normalize(items, dim=-1).T  # (users, chosen)
+            return self.softmax.shared(scores, own_row, batch.places(wanted), batch, weights)
 
         return self.joint(recommend, encode(batch.items), encode, batch.items)
 

@@ -21,6 +21,7 @@ from recbole_xlrec.bridge.balance import balanced, redraw_rows
 from recbole_xlrec.bridge.config import XLConfig
 from recbole_xlrec.bridge.experiment import build_dataset, run
 from recbole_xlrec.bridge.trainer import xl_trainer
+from recbole_xlrec.bridge.whole_users import WholeUsersDataLoader
 from recbole_xlrec.errors import ConfigError
 
 COUNTS = {"de": 24, "en": 6, "fr": 2}  # users; each has as many rows
@@ -140,10 +141,11 @@ def test_nothing_happens_at_1(data: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert _listed(loader) == list(range(len(loader._dataset)))
 
 
-def test_an_autoencoder_draws_users_that_training_sees(data: Path) -> None:
+@pytest.mark.parametrize(("model", "kind"), [("MultiVAE", UserDataLoader), ("XLAlphaRec", WholeUsersDataLoader)])
+def test_a_model_that_trains_on_users_draws_those_that_training_sees(data: Path, model: str, kind: type) -> None:
     zero_shot = {"protocol": "zero_shot", "protocol_language": "fr"}
-    loader, settings = _loader(data, "MultiVAE", language_alpha=0.0, **zero_shot)
-    assert isinstance(loader, UserDataLoader)
+    loader, settings = _loader(data, model, language_alpha=0.0, **zero_shot)
+    assert isinstance(loader, kind)
     total = Counter[str]()
     for epoch in range(40):
         redraw_rows(loader, settings, epoch)

@@ -129,3 +129,27 @@ def test_weights_weigh_the_rows() -> None:
 def test_settings_that_make_no_sense_are_refused(loss: str, negatives: int, t: float, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         _softmax(loss, negatives, t=t)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("loss", ["full", "sampled", "gbce"])
+def test_targets_that_share_a_row_have_the_loss_of_targets_with_equal_rows(loss: str, weighted: bool) -> None:
+    torch.manual_seed(0)
+    counts = COUNTS.clone()
+    counts[8] = 0  # training does not know it
+    softmax = CatalogueSoftmax(loss, counts, 100, 6, 0.75)
+    users, items = torch.tensor([0, 0, 0, 1, 2, 2]), torch.tensor([1, 2, 9, 2, 7, 10])
+    weights = torch.rand(6) if weighted else None
+    for _ in range(10):
+        batch = softmax.candidates(items)
+        shared = 5 * torch.randn(3, 11 if batch.items is None else len(batch.items))
+        shared.requires_grad_()
+        found = softmax.shared(shared, users, batch.places(items), batch, weights)
+        own = shared.detach()[users].requires_grad_()
+        wanted = softmax(own, batch.places(items), batch, 6, weights)
+        torch.testing.assert_close(found, wanted)
+        found.backward()
+        wanted.backward()
+        assert shared.grad is not None
+        assert own.grad is not None
+        torch.testing.assert_close(shared.grad, torch.zeros_like(shared).index_add_(0, users, own.grad))
