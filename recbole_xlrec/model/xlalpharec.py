@@ -2,10 +2,10 @@
 
 AlphaRec (Sheng et al., ICLR 2025, "Language Representations Can be What Recommenders Need"): language-model vectors of
 items behind a projection, users as the mean of what they consumed, LightGCN's convolution, InfoNCE on cosines. Where we
-differ: the softmax is over the whole catalogue where it is small (`softmax`); a batch has all interactions of its users,
-which share a row of scores (`bridge/whole_users`); items may have an offset of their own (`items`); the losses of
-`joint` know of languages; and where the projection is linear and there is no offset, the text vectors are convolved once
-beforehand, which gives the same vectors, since both are linear, and needs no graph in the training loop.
+differ: the softmax is over the whole catalogue where it is small (`softmax`); a batch has all interactions of its
+users, which share a row of scores (`bridge/whole_users`); items may have an offset of their own (`items`); the losses
+of `joint` know of languages; and where the projection is linear and there is no offset, the text vectors are convolved
+once beforehand, which gives the same vectors, since both are linear, and needs no graph in the training loop.
 """
 
 from __future__ import annotations
