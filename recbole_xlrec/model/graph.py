@@ -52,6 +52,15 @@ class LightConvolution(nn.Module):
             all_users, all_items = all_users + users, all_items + items
         return all_users / (self.layers + 1), all_items / (self.layers + 1)
 
+    def histories(self, users: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(batch,) users → their items, (total,), one history after the other, and where each begins, (batch,)."""
+        ends, items = self.mean.crow_indices(), self.mean.col_indices()
+        firsts = ends[users]  # (batch,)
+        counts = ends[users + 1] - firsts  # (batch,)
+        begins = counts.cumsum(0) - counts  # (batch,)
+        total = items.new_ones(int(counts.sum())).cumsum(0) - 1  # (total,)
+        return items[total + torch.repeat_interleave(firsts - begins, counts)], begins
+
     def passed_on(self, items: torch.Tensor) -> torch.Tensor:
         """What items give to a user who comes after training, (items, width) → (2, items, width).
 

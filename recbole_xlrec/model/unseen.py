@@ -116,12 +116,23 @@ class UnseenItems(nn.Module):
         whitened = torch.from_numpy(self.whitening.apply(texts.cpu().numpy())).to(texts.device)
         return F.normalize(whitened, dim=-1)
 
-    def queries(self, own: torch.Tensor, histories: torch.Tensor, temperature: float) -> torch.Tensor:
-        """(batch, width) and (batch, seq) ids, 0 for none → (batch, width + text + 1)."""
-        texts = F.normalize(
-            F.embedding_bag(histories, self.vectors, mode="sum", padding_idx=0), dim=-1
-        )  # (batch, text)
-        return torch.cat([own, self.weight / temperature * texts, torch.ones_like(own[:, :1])], dim=-1)
+    def queries(
+        self, own: torch.Tensor, temperature: float, histories: torch.Tensor, begins: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Puts beside each query what its history reads like.
+
+        Args:
+            own: (batch, width).
+            temperature: The model's, which `own` is divided by already.
+            histories: (batch, seq) ids, 0 for none; or (total,), one history after the other.
+            begins: (batch,) where each begins, of the latter.
+
+        Returns:
+            (batch, width + text + 1).
+        """
+        bag = F.embedding_bag(histories, self.vectors, begins, mode="sum", padding_idx=0)  # (batch, text)
+        texts = F.normalize(bag, dim=-1) * (self.weight / temperature)
+        return torch.cat([own, texts, torch.ones_like(own[:, :1])], dim=-1)
 
 
 def _spread(scores: torch.Tensor) -> torch.Tensor:

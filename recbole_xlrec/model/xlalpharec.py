@@ -23,17 +23,21 @@ from torch.nn import functional as F
 from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.model.graph import LightConvolution
 from recbole_xlrec.model.histories import Histories
-from recbole_xlrec.model.inner_product import InnerProduct
 from recbole_xlrec.model.items import Items
 from recbole_xlrec.model.joint import Encode, JointTraining
 from recbole_xlrec.model.layers import initialise, rows
 from recbole_xlrec.model.softmax import CatalogueSoftmax
+from recbole_xlrec.model.unseen import UnseenItems
+from recbole_xlrec.model.unseen_scores import UnseenScores
+
+_SAMPLE = 256  # users, about, that the calibration of unseen items is measured on
 
 
-class XLAlphaRec(InnerProduct, GeneralRecommender):
+class XLAlphaRec(UnseenScores, GeneralRecommender):
     """Graph convolution of projected text vectors over all languages' interactions."""
 
     input_type = InputType.POINTWISE
+    sample: torch.Tensor
     training_texts: torch.Tensor | None
     query_texts: torch.Tensor | None
 
@@ -46,6 +50,7 @@ class XLAlphaRec(InnerProduct, GeneralRecommender):
         self.temperature = config["temperature"]
         self.items = Items(config, dataset, config["embedding_size"])
         self._set_graphs(dataset, config["n_layers"])
+        self.unseen = UnseenItems.of(config, self.items)
         self.joint = JointTraining(config, dataset, config["embedding_size"])
         self.softmax = CatalogueSoftmax.from_config(config, dataset)
         self.apply(initialise)
@@ -55,6 +60,10 @@ class XLAlphaRec(InnerProduct, GeneralRecommender):
         same = dataset.query_events is dataset.inter_feat
         self.training_graph = LightConvolution(dataset.histories(), layers)
         self.query_graph = self.training_graph if same else LightConvolution(dataset.query_histories(), layers)
+        met = torch.from_numpy(
+            np.flatnonzero(np.diff(dataset.query_histories().indptr))
+        )  # (users who have met something,)
+        self.register_buffer("sample", met[:: max(1, len(met) // _SAMPLE)], persistent=False)  # (sample,)
         for name in ("training", "query"):
             self.register_buffer(f"{name}_texts", self._convolved_texts(name), persistent=False)
 
@@ -80,13 +89,31 @@ class XLAlphaRec(InnerProduct, GeneralRecommender):
 
         return self.joint(recommend, encode(batch.items), encode, batch.items)
 
-    def item_vectors(self) -> torch.Tensor:
+    def own_item_vectors(self) -> torch.Tensor:
         """(items, width), of length 1."""
         return F.normalize(self._sides()[1](None), dim=-1)
 
+    def by_text_alone(self, texts: torch.Tensor, languages: torch.Tensor) -> torch.Tensor:
+        """(new, text) and language codes (new,) → (new, width), of length 1."""
+        vectors = texts / (self.query_graph.layers + 1)  # as of any item without a neighbour: its zeroth layer alone
+        if self.query_texts is None:
+            vectors = texts
+        return F.normalize(self.items.of_text(vectors, languages), dim=-1)
+
+    def sample_queries(self) -> torch.Tensor:
+        """(sample, width + text + 1) of some users."""
+        return self._asked(self.sample)
+
     def query_vectors(self, interaction: Any) -> torch.Tensor:
-        """(batch, width): the users."""
-        return self._queries(self._sides()[0](interaction[self.USER_ID]))
+        """(batch, width): the users, and their histories' text for unseen items."""
+        return self._asked(interaction[self.USER_ID])
+
+    def _asked(self, users: torch.Tensor) -> torch.Tensor:
+        """(batch,) → (batch, width)."""
+        queries = self._queries(self._sides()[0](users))
+        if self.unseen is None:
+            return queries
+        return self.unseen.queries(queries, self.temperature, *self.query_graph.histories(users))
 
     def history_vectors(self, histories: Histories) -> torch.Tensor:
         """(histories, width): newcomers in the graph; one with a known user's history is that user.
@@ -96,18 +123,15 @@ class XLAlphaRec(InnerProduct, GeneralRecommender):
         given = self.once(self._passed_on)  # (2, items, width or text)
         met = histories.met(self.n_items)  # (histories, items)
         rows, items = (torch.from_numpy(part).long().to(given.device) for part in met.nonzero())
-        degrees = torch.from_numpy(np.diff(met.indptr)).to(given)[rows, None]  # (total, 1)
+        sizes = torch.from_numpy(np.diff(met.indptr)).to(given.device)  # (histories,)
+        degrees = sizes[rows, None].to(given)  # (total, 1)
         parts = given[0, items] / degrees + given[1, items] * degrees**-0.5  # (total, width or text)
         users = given.new_zeros(len(histories), given.shape[-1]).index_add_(0, rows, parts)
         text = self.items.text
-        return self._queries(users if self.query_texts is None or text is None else text.adapter(users))
-
-    def new_item_vectors(self, texts: torch.Tensor, languages: torch.Tensor) -> torch.Tensor:
-        """Vectors of items that nobody has met: (new, text) and language codes (new,) → (new, width), of length 1."""
-        vectors = texts / (self.query_graph.layers + 1)  # as of any item without a neighbour: its zeroth layer alone
-        if self.query_texts is None:
-            vectors = texts
-        return F.normalize(self.items.of_text(vectors, languages), dim=-1)
+        queries = self._queries(users if self.query_texts is None or text is None else text.adapter(users))
+        if self.unseen is None:
+            return queries
+        return self.unseen.queries(queries, self.temperature, items, sizes.long().cumsum(0) - sizes)
 
     def _passed_on(self) -> torch.Tensor:
         text = None if self.query_texts is None or self.items.text is None else self.items.text.vectors

@@ -20,15 +20,15 @@ from torch.nn import functional as F
 from recbole_xlrec.bridge.windows import TARGETS
 from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.model.histories import Histories
-from recbole_xlrec.model.inner_product import InnerProduct
 from recbole_xlrec.model.items import Items
 from recbole_xlrec.model.joint import JointTraining
 from recbole_xlrec.model.layers import CausalBlock, initialise, rows
 from recbole_xlrec.model.softmax import CatalogueSoftmax
 from recbole_xlrec.model.unseen import UnseenItems
+from recbole_xlrec.model.unseen_scores import UnseenScores
 
 
-class XLSASRec(InnerProduct, SequentialRecommender):
+class XLSASRec(UnseenScores, SequentialRecommender):
     """Next-item transformer of all languages, on text and ids, trained at every position of a window."""
 
     input_type = InputType.POINTWISE
@@ -68,10 +68,17 @@ class XLSASRec(InnerProduct, SequentialRecommender):
 
         return self.joint(recommend, self.items(batch.items), self.items, batch.items)
 
-    def item_vectors(self) -> torch.Tensor:
-        """(items, width), of length 1; of unseen items with their text beside it."""
-        vectors = F.normalize(self.items(), dim=-1)
-        return vectors if self.unseen is None else self.unseen.beside(vectors, self.once(self._calibration))
+    def own_item_vectors(self) -> torch.Tensor:
+        """(items, width), of length 1."""
+        return F.normalize(self.items(), dim=-1)
+
+    def by_text_alone(self, texts: torch.Tensor, languages: torch.Tensor) -> torch.Tensor:
+        """(new, text) and language codes (new,) → (new, width), of length 1."""
+        return F.normalize(self.items.of_text(texts, languages), dim=-1)
+
+    def sample_queries(self) -> torch.Tensor:
+        """(sample, width + text + 1) of some histories of training."""
+        return self._asked(self.sample.sequences, self.sample.lengths)
 
     def query_vectors(self, interaction: Any) -> torch.Tensor:
         """(batch, width): the state after the last item of each history, and the history's text for unseen items."""
@@ -86,30 +93,7 @@ class XLSASRec(InnerProduct, SequentialRecommender):
         """(batch, seq) and (batch,) → (batch, width)."""
         states = self._states(*self._known(sequences))  # (batch, seq, width)
         queries = self._queries(self.gather_indexes(states, lengths - 1))
-        return queries if self.unseen is None else self.unseen.queries(queries, sequences, self.temperature)
-
-    def _calibration(self) -> torch.Tensor:
-        """(2,) of `UnseenItems.calibrate`."""
-        if self.unseen is None or self.items.text is None or self.items.text.vectors is None:
-            raise TypeError("a model that knows no unseen items has no calibration of them")
-        measured = self.unseen.measured
-        languages = measured if self.items.languages is None else self.items.languages[measured]
-        as_unseen = self.items.of_text(self.items.text.vectors[measured], languages)  # (measured, width)
-        queries = self._asked(self.sample.sequences, self.sample.lengths)
-        seen = self.items(measured)  # (measured, width)
-        return self.unseen.calibrate(queries, F.normalize(seen, dim=-1), F.normalize(as_unseen, dim=-1))
-
-    def know_new_items(self, config: Any) -> None:
-        """Lets queries have a text for items that the run does not know, also where it knows all items of its own."""
-        if self.unseen is None:
-            self.unseen = UnseenItems.of_new(config, self.items)
-
-    def new_item_vectors(self, texts: torch.Tensor, languages: torch.Tensor) -> torch.Tensor:
-        """Vectors of items that the run does not know: (new, text) and language codes (new,) → (new, width)."""
-        vectors = F.normalize(self.items.of_text(texts, languages), dim=-1)
-        if self.unseen is None:
-            return vectors
-        return self.unseen.beside_new(vectors, texts, self.once(self._calibration))
+        return queries if self.unseen is None else self.unseen.queries(queries, self.temperature, sequences)
 
     def _known(self, sequences: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(batch, seq) ids → places, and vectors of the items that occur there."""

@@ -28,7 +28,7 @@ def _directions(*shape: int) -> torch.Tensor:
 
 def test_an_unseen_item_scores_the_weighted_mean_of_both_cosines_and_others_the_models_own() -> None:
     module, vectors, state = _unseen(), _directions(40, 3), _directions(2, 3)
-    queries = module.queries(state, torch.tensor([[5, 0, 0], [7, 8, 0]]), 1.0)
+    queries = module.queries(state, 1.0, torch.tensor([[5, 0, 0], [7, 8, 0]]))
     scores = queries @ module.beside(vectors, NO_CALIBRATION).T  # (batch, items)
     own = state @ vectors.T
     assert torch.allclose(scores[:, 1:37], own[:, 1:37], atol=1e-6)
@@ -41,7 +41,7 @@ def test_an_unseen_item_scores_the_weighted_mean_of_both_cosines_and_others_the_
 def test_calibrated_scores_have_the_mean_and_the_spread_of_those_of_the_items_seen() -> None:
     module, vectors = _unseen(), _directions(40, 3)
     histories = torch.randint(1, 37, (20, 4))
-    queries = module.queries(5 * _directions(20, 3) + 1, histories, 0.1)
+    queries = module.queries(5 * _directions(20, 3) + 1, 0.1, histories)
     as_unseen = _directions(36, 3)
     calibration = module.calibrate(queries, vectors[1:37], as_unseen)
     wanted = queries[:, :3] @ vectors[1:37].T  # (sample, measured)
@@ -58,7 +58,7 @@ def test_half_a_calibration_is_half_way_and_none_changes_nothing() -> None:
     found = {}
     for share in (0.0, 0.5, 1.0):
         module, vectors = _unseen(share), _directions(40, 3)
-        queries = module.queries(_directions(9, 3), torch.randint(1, 37, (9, 4)), 0.1)
+        queries = module.queries(_directions(9, 3), 0.1, torch.randint(1, 37, (9, 4)))
         scale, shift = module.calibrate(queries, vectors[1:37], vectors[1:37])
         mean = (queries @ module._mean(vectors[1:37], module.vectors[1:37], NO_CALIBRATION).T).mean()
         found[share] = torch.stack([scale, mean * scale + shift])
@@ -68,7 +68,7 @@ def test_half_a_calibration_is_half_way_and_none_changes_nothing() -> None:
 
 def test_one_item_of_training_has_no_spread_so_that_the_scale_stays() -> None:
     module, one = UnseenItems(torch.eye(3, 2), torch.tensor([[0.0], [1.0], [0.0]]), 2.0, 1.0), _directions(1, 3)
-    queries = module.queries(_directions(2, 3), torch.tensor([[1], [1]]), 0.1)
+    queries = module.queries(_directions(2, 3), 0.1, torch.tensor([[1], [1]]))
     scale, shift = module.calibrate(queries, one, one)
     assert scale == 1
     assert shift.isfinite()
@@ -76,7 +76,7 @@ def test_one_item_of_training_has_no_spread_so_that_the_scale_stays() -> None:
 
 def test_where_no_item_of_training_has_a_text_nothing_is_calibrated() -> None:
     module = UnseenItems(torch.tensor([[0.0, 0], [0, 0], [1, 0]]), torch.tensor([[0.0], [1.0], [0.0]]), 2.0, 1.0)
-    queries = module.queries(_directions(2, 3), torch.tensor([[1], [1]]), 0.1)
+    queries = module.queries(_directions(2, 3), 0.1, torch.tensor([[1], [1]]))
     assert module.calibrate(queries, torch.empty(0, 3), torch.empty(0, 3)).tolist() == [1, 0]
 
 
@@ -88,8 +88,15 @@ def test_a_calibration_beyond_one_is_refused() -> None:
 def test_padding_changes_no_profile() -> None:
     state = _directions(1, 3)
     short, long = torch.tensor([[7, 8]]), torch.tensor([[7, 8, 0, 0]])
-    assert torch.equal(_unseen().queries(state, short, 0.1), _unseen().queries(state, long, 0.1))
+    assert torch.equal(_unseen().queries(state, 0.1, short), _unseen().queries(state, 0.1, long))
 
 
 def test_a_history_without_text_has_no_profile() -> None:
-    assert not _unseen().queries(_directions(1, 3), torch.tensor([[0, 0]]), 0.1)[:, 3:9].any()
+    assert not _unseen().queries(_directions(1, 3), 0.1, torch.tensor([[0, 0]]))[:, 3:9].any()
+
+
+def test_histories_one_after_the_other_are_those_padded() -> None:
+    state = _directions(3, 3)
+    padded = torch.tensor([[7, 8, 9], [5, 0, 0], [0, 0, 0]])
+    flat, begins = torch.tensor([7, 8, 9, 5]), torch.tensor([0, 3, 4])
+    assert torch.allclose(_unseen().queries(state, 0.1, padded), _unseen().queries(state, 0.1, flat, begins))
