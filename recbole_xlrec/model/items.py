@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from recbole_xlrec.data.columns import ITEM, USER
 from recbole_xlrec.errors import ConfigError
@@ -23,7 +24,8 @@ class Items(nn.Module):
     2022, call text alone inductive, and text with an offset transductive).
 
     Args:
-        config: `adapter`, `adapter_experts`, `id_embedding`, `id_norm`, `language_embedding`, `text_memory_gb`.
+        config: `adapter`, `adapter_experts`, `id_embedding`, `id_norm`, `language_embedding`, `text_memory_gb`,
+            `cosine_scores`.
         dataset: The training part.
         width: Of the model.
 
@@ -31,12 +33,13 @@ class Items(nn.Module):
         ConfigError: For an unknown adapter, an item that would be nothing, or languages that are not there.
     """
 
+    counts: torch.Tensor
     trained: torch.Tensor
     languages: torch.Tensor | None
 
     def __init__(self, config: Any, dataset: Any, width: int) -> None:
         super().__init__()
-        kind, self.id_norm = config["adapter"], config["id_norm"]
+        kind, self.id_norm, self.cosine = config["adapter"], config["id_norm"], config["cosine_scores"]
         if kind not in ADAPTERS:
             raise ConfigError(f"adapter is one of {', '.join(ADAPTERS)}; found {kind!r}")
         if kind == "none" and not config["id_embedding"]:
@@ -47,8 +50,9 @@ class Items(nn.Module):
             adapter = make_adapter(kind, texts.width, width, config["adapter_experts"])
             self.text = AdaptedText(texts, adapter, config["text_memory_gb"])
         self.ids = nn.Embedding(dataset.item_num, width, padding_idx=0) if config["id_embedding"] else None
-        trained = torch.from_numpy(dataset.training_counts > 0).float()[:, None]
-        self.register_buffer("trained", trained, persistent=False)  # (items, 1)
+        counts = torch.from_numpy(dataset.training_counts)
+        self.register_buffer("counts", counts, persistent=False)  # (items,) interactions in training
+        self.register_buffer("trained", (counts > 0).float()[:, None], persistent=False)  # (items, 1)
         codes = None
         if config["language_embedding"]:
             codes = torch.from_numpy(dataset.needed_languages("language_embedding", of=(USER, ITEM)).items)
@@ -63,6 +67,10 @@ class Items(nn.Module):
         if self.language is not None and self.languages is not None:
             parts.append(self.language(self.languages if items is None else self.languages[items]))
         return torch.stack(parts).sum(dim=0)
+
+    def scored(self, vectors: torch.Tensor) -> torch.Tensor:
+        """(chosen, width) item vectors → what queries are multiplied by: of length 1 where scores are cosines."""
+        return F.normalize(vectors, dim=-1) if self.cosine else vectors
 
     def of_text(self, texts: torch.Tensor, languages: torch.Tensor) -> torch.Tensor:
         """Vectors of items that are no items of the dataset.

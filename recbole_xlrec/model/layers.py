@@ -10,15 +10,21 @@ from torch.nn import functional as F
 class CausalBlock(nn.Module):
     """A pre-norm transformer block in which a position sees itself and those before it.
 
+    How far back an item lies is a trained number for each distance and head, added to the attention's scores (Shaw et
+    al., NAACL 2018; in this form Raffel et al., JMLR 2020, "T5", there with distances in groups). A position in a
+    window is no distance: windows end anywhere, and queries at the end of theirs.
+
     Args:
         width: Of the states.
         heads: Of the attention; divides `width`.
         inner: Width of the feed-forward layer.
         dropout: Of attention, states and the feed-forward layer.
+        longest: Of the sequences.
     """
 
-    def __init__(self, width: int, heads: int, inner: int, dropout: float) -> None:
+    def __init__(self, width: int, heads: int, inner: int, dropout: float, longest: int) -> None:
         super().__init__()
+        self.distances = nn.Embedding(longest, heads)
         self.heads, self.dropout = heads, dropout
         self.attention_norm, self.forward_norm = nn.LayerNorm(width), nn.LayerNorm(width)
         self.projections = nn.Linear(width, 3 * width)
@@ -36,8 +42,15 @@ class CausalBlock(nn.Module):
         parts = self.projections(states).view(batch, seq, 3, self.heads, width // self.heads)
         query, key, value = parts.permute(2, 0, 3, 1, 4)  # (batch, heads, seq, width / heads)
         dropout = self.dropout if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout, is_causal=True)
+        bias = self._bias(seq).to(query.dtype)  # (heads, seq, seq)
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
         return self.output(mixed.transpose(1, 2).reshape(batch, seq, width))  # (batch, seq, width)
+
+    def _bias(self, seq: int) -> torch.Tensor:
+        """(heads, seq, seq), minus infinity for what comes later."""
+        steps = torch.arange(seq, device=self.distances.weight.device)
+        back = steps[:, None] - steps  # (seq, seq)
+        return self.distances(back.clamp(min=0)).permute(2, 0, 1).masked_fill(back < 0, -torch.inf)
 
     def _drop(self, states: torch.Tensor) -> torch.Tensor:
         return F.dropout(states, self.dropout, self.training)

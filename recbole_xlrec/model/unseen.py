@@ -4,9 +4,10 @@ An adapter fitted to the items of training keeps of a text what tells those apar
 cold items it alone is below a plain text profile. So an unseen item has a second part, its text itself, which is
 compared with the mean text of the history (Rocchio, 1971; see `XLProfile`). The two cosines are averaged.
 
-Such a mean varies less than the scores of items that were fitted: uncalibrated, no unseen item is ever among the first.
-So it is brought to the mean and the spread of the others' scores. Both are measured on items of training, as they are
-and as if they were unseen, for a sample of training histories: that holds for few unseen items too, and for none.
+Such a mean is on a scale of its own, so it is brought to the mean and the spread of the scores of items of training:
+of those that are consumed least, since who saw nobody take an item can hardly expect many; of all, where unseen items
+are new and may become as popular as others; or of something in between. Both are measured on items of training, as they
+are and as if they were unseen, for a sample of training histories: that holds for few unseen items too, and for none.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from recbole_xlrec.text.whitening import fit_whitening
 logger = logging.getLogger(__name__)
 
 _MEASURED = 10_000  # items of training, at most, that the calibration is measured on
+_SELDOM = 0.1  # share of them, at least, that stands for those consumed least
 
 
 class UnseenItems(nn.Module):
@@ -32,34 +34,37 @@ class UnseenItems(nn.Module):
 
     Args:
         vectors: (items, text), zero where an item has no text.
-        trained: (items, 1), 1 for the items of training, on which the text vectors are whitened.
+        counts: (items,) how often training consumes each; on those that it knows the text vectors are whitened.
         weight: Of the text's cosine, where the model's own has 1.
-        calibration: How far the mean is brought to the others' mean and spread, from 0 (not at all) to 1.
+        popularity: How popular unseen items are taken to be, from 0 (as those consumed least) to 1 (as all).
 
     Raises:
-        ConfigError: If `calibration` is not from 0 to 1.
+        ConfigError: If `popularity` is not from 0 to 1.
     """
 
     vectors: torch.Tensor
     unseen: torch.Tensor
     measured: torch.Tensor
 
-    def __init__(self, vectors: torch.Tensor, trained: torch.Tensor, weight: float, calibration: float) -> None:
+    def __init__(self, vectors: torch.Tensor, counts: torch.Tensor, weight: float, popularity: float) -> None:
         super().__init__()
-        if not 0 <= calibration <= 1:
-            raise ConfigError(f"unseen_calibration: from 0 to 1, found {calibration}")
-        self.weight, self.calibration = weight, calibration
-        seen = vectors[trained[:, 0] > 0]  # (trained, text)
+        if not 0 <= popularity <= 1:
+            raise ConfigError(f"unseen_popularity: from 0 to 1, found {popularity}")
+        self.weight, self.popularity = weight, popularity
+        seen = vectors[counts > 0]  # (trained, text)
         self.whitening = fit_whitening(seen.cpu().numpy(), "none" if len(seen.unique(dim=0)) < 2 else "zca")
         self.register_buffer("vectors", self._whitened(vectors), persistent=False)  # (items, text)
-        self.register_buffer("unseen", 1 - trained, persistent=False)  # (items, 1)
-        known = torch.nonzero((trained[:, 0] > 0) & vectors.any(dim=1))[:, 0]  # (known,)
-        self.register_buffer("measured", known[:: -(-len(known) // _MEASURED) or 1], persistent=False)  # (measured,)
+        self.register_buffer("unseen", (counts == 0).float()[:, None], persistent=False)  # (items, 1)
+        known = torch.nonzero((counts > 0) & vectors.any(dim=1))[:, 0]  # (known,)
+        known = known[torch.argsort(counts[known], stable=True)][:: -(-len(known) // _MEASURED) or 1]  # (measured,)
+        self.register_buffer("measured", known, persistent=False)  # (measured,) the least consumed first
+        seldom = counts[known] <= counts[known[int(_SELDOM * len(known))]] if len(known) else counts[known] > 0
+        self.seldom = int(seldom.sum())
 
     @classmethod
     def of(cls, config: Any, items: Items) -> UnseenItems | None:
         """Those of a model; None where there is no unseen item with a text, or `unseen_text_weight` is 0."""
-        if int(items.trained.sum()) >= len(items.trained) - 1:
+        if int((items.counts > 0).sum()) >= len(items.counts) - 1:
             return None
         return cls.of_new(config, items)
 
@@ -72,14 +77,14 @@ class UnseenItems(nn.Module):
         if text.vectors is None:
             logger.warning("unseen items are known by the adapter alone: their texts take more than text_memory_gb")
             return None
-        return cls(text.vectors, items.trained, weight, config["unseen_calibration"])
+        return cls(text.vectors, items.counts, weight, config["unseen_popularity"])
 
     def calibrate(self, queries: torch.Tensor, seen: torch.Tensor, as_unseen: torch.Tensor) -> torch.Tensor:
         """Measures how scores of unseen items become comparable.
 
         Args:
             queries: (sample, width + text + 1) of `queries`.
-            seen: (measured, width) of the items `measured`, of length 1, as they are.
+            seen: (measured, width) of the items `measured`, as they are.
             as_unseen: (measured, width) the same without what training gave to each alone.
 
         Returns:
@@ -88,17 +93,15 @@ class UnseenItems(nn.Module):
         none = queries.new_tensor([1.0, 0.0])
         if not len(self.measured):
             return none
-        width = seen.shape[1]
-        wanted = queries[:, :width] @ seen.T  # (sample, measured)
+        wanted = queries[:, : seen.shape[1]] @ seen.T  # (sample, measured)
         found = queries @ self._mean(as_unseen, self.vectors[self.measured], none).T
-        spread = _spread(found)
-        full = torch.where(spread > 1e-6, _spread(wanted) / spread.clamp(min=1e-6), 1.0)
-        scale = 1 + self.calibration * (full - 1)
-        middle = found.mean() + self.calibration * (wanted.mean() - found.mean())
+        least = wanted[:, : self.seldom]
+        middle, spread = (torch.lerp(of(least), of(wanted), self.popularity) for of in (torch.mean, _spread))
+        scale = torch.where(_spread(found) > 1e-6, spread / _spread(found).clamp(min=1e-6), 1.0)
         return torch.stack([scale, middle - scale * found.mean()])
 
     def beside(self, vectors: torch.Tensor, calibration: torch.Tensor) -> torch.Tensor:
-        """(items, width) of length 1 → (items, width + text + 1); those of training have nothing beside them."""
+        """(items, width) → (items, width + text + 1); those of training have nothing beside them."""
         mean = self._mean(vectors, self.vectors, calibration)
         return torch.where(self.unseen > 0, mean, F.pad(vectors, (0, mean.shape[1] - vectors.shape[1])))
 
@@ -109,7 +112,7 @@ class UnseenItems(nn.Module):
     def _mean(self, vectors: torch.Tensor, texts: torch.Tensor, calibration: torch.Tensor) -> torch.Tensor:
         """(items, width) and (items, text) → (items, width + text + 1)."""
         scale, shift = calibration
-        both = torch.cat([vectors, texts], dim=-1) * (scale / (1 + self.weight))
+        both = torch.cat([F.normalize(vectors, dim=-1), texts], dim=-1) * (scale / (1 + self.weight))
         return torch.cat([both, shift.to(both.dtype).expand(len(both), 1)], dim=-1)
 
     def _whitened(self, texts: torch.Tensor) -> torch.Tensor:

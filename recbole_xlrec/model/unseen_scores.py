@@ -24,11 +24,11 @@ class UnseenScores(InnerProduct):
     unseen: UnseenItems | None
 
     def own_item_vectors(self) -> torch.Tensor:
-        """(items, width), of length 1, from parameters and buffers only."""
+        """(items, width), from parameters and buffers only."""
         raise NotImplementedError
 
     def by_text_alone(self, texts: torch.Tensor, languages: torch.Tensor) -> torch.Tensor:
-        """Items that nobody has met: (new, text) and language codes (new,) → (new, width), of length 1."""
+        """Items that nobody has met: (new, text) and language codes (new,) → (new, width)."""
         raise NotImplementedError
 
     def sample_queries(self) -> torch.Tensor:
@@ -36,7 +36,7 @@ class UnseenScores(InnerProduct):
         raise NotImplementedError
 
     def item_vectors(self) -> torch.Tensor:
-        """(items, width), of length 1; of unseen items with their text beside it."""
+        """(items, width), of unseen items with their text beside it."""
         vectors = self.once(self.own_item_vectors)
         return vectors if self.unseen is None else self.unseen.beside(vectors, self.once(self._calibration))
 

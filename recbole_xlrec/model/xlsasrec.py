@@ -2,9 +2,10 @@
 
 SASRec (Kang and McAuley, ICDM 2018) with what later work found to matter: softmax over the catalogue at every position
 (Klenitskiy and Vasilev, RecSys 2023, "Turning Dross Into Gold Loss"), item vectors from a frozen text encoder through
-an adapter (Hou et al., KDD 2022, "UniSRec"), a trainable offset of bounded length beside them, and cosine scores with a
-temperature. Where we differ: windows count every target once (`bridge/windows`), pre-norm blocks on PyTorch's
-`scaled_dot_product_attention`, the losses of `joint`, which know of languages, `unseen` items.
+an adapter (Hou et al., KDD 2022, "UniSRec"), a trainable offset of bounded length beside them, queries of length 1 with
+a temperature. Where we differ: windows count every target once (`bridge/windows`), pre-norm blocks on PyTorch's
+`scaled_dot_product_attention` with a term for each distance, the losses of `joint`, which know of languages, items that
+are `unseen`.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ class XLSASRec(UnseenScores, SequentialRecommender):
         self.temperature, self.dropout = config["temperature"], dropout
         self.items = Items(config, dataset, width)
         self.positions = nn.Embedding(self.max_seq_length, width)
-        self.blocks = nn.ModuleList(CausalBlock(width, heads, 4 * width, dropout) for _ in range(config["n_layers"]))
+        sizes = width, heads, 4 * width, dropout, self.max_seq_length
+        self.blocks = nn.ModuleList(CausalBlock(*sizes) for _ in range(config["n_layers"]))
         self.norm = nn.LayerNorm(width)
         self.unseen = UnseenItems.of(config, self.items)
         self.sample = _Sample(dataset, self.ITEM_SEQ, self.ITEM_SEQ_LEN)
@@ -63,18 +65,18 @@ class XLSASRec(UnseenScores, SequentialRecommender):
 
         def recommend(items: torch.Tensor) -> torch.Tensor:
             states = self._states(batch.places(sequences), items)[counted]  # (targets, width)
-            scores = self._queries(states) @ F.normalize(items, dim=-1).T  # (targets, chosen)
+            scores = self._queries(states) @ self.items.scored(items).T  # (targets, chosen)
             return self.softmax(scores, batch.places(wanted), batch, draws, weights)
 
         return self.joint(recommend, self.items(batch.items), self.items, batch.items)
 
     def own_item_vectors(self) -> torch.Tensor:
-        """(items, width), of length 1."""
-        return F.normalize(self.items(), dim=-1)
+        """(items, width)."""
+        return self.items.scored(self.items())
 
     def by_text_alone(self, texts: torch.Tensor, languages: torch.Tensor) -> torch.Tensor:
-        """(new, text) and language codes (new,) → (new, width), of length 1."""
-        return F.normalize(self.items.of_text(texts, languages), dim=-1)
+        """(new, text) and language codes (new,) → (new, width)."""
+        return self.items.scored(self.items.of_text(texts, languages))
 
     def sample_queries(self) -> torch.Tensor:
         """(sample, width + text + 1) of some histories of training."""

@@ -12,14 +12,14 @@ from recbole_xlrec.model.unseen import UnseenItems
 NO_CALIBRATION = torch.tensor([1.0, 0.0])
 
 
-def _unseen(calibration: float = 1.0) -> UnseenItems:
+def _unseen(popularity: float = 1.0) -> UnseenItems:
     torch.manual_seed(0)
     vectors = torch.randn(40, 6)
     vectors[0] = 0
-    trained = torch.ones(40, 1)
-    trained[[0, 37, 38, 39]] = 0
+    counts = torch.arange(40)  # an item is consumed as often as its place says
+    counts[[0, 37, 38, 39]] = 0
     vectors[39] = 3 * vectors[5]
-    return UnseenItems(vectors, trained, 2.0, calibration)
+    return UnseenItems(vectors, counts, 2.0, popularity)
 
 
 def _directions(*shape: int) -> torch.Tensor:
@@ -38,36 +38,38 @@ def test_an_unseen_item_scores_the_weighted_mean_of_both_cosines_and_others_the_
     assert scores[0, 39] - own[0, 39] / 3 > 0.5  # a text like that of the one item met, though whitening has moved both
 
 
-def test_calibrated_scores_have_the_mean_and_the_spread_of_those_of_the_items_seen() -> None:
-    module, vectors = _unseen(), _directions(40, 3)
-    histories = torch.randint(1, 37, (20, 4))
-    queries = module.queries(5 * _directions(20, 3) + 1, 0.1, histories)
-    as_unseen = _directions(36, 3)
+@pytest.mark.parametrize(("popularity", "like"), [(0.0, slice(1, 5)), (1.0, slice(1, 37))])
+def test_scores_have_the_mean_and_the_spread_of_those_of_the_items_taken_for_alike(
+    popularity: float, like: slice
+) -> None:
+    module, vectors = _unseen(popularity), torch.randn(40, 3) * torch.arange(40)[:, None]
+    queries = module.queries(5 * _directions(20, 3) + 1, 0.1, torch.randint(1, 37, (20, 4)))
+    as_unseen = torch.randn(36, 3)
     calibration = module.calibrate(queries, vectors[1:37], as_unseen)
-    wanted = queries[:, :3] @ vectors[1:37].T  # (sample, measured)
+    wanted = queries[:, :3] @ vectors[like].T  # (sample, alike)
     found = queries @ module._mean(as_unseen, module.vectors[1:37], calibration).T
-    assert torch.allclose(found.mean(), wanted.mean(), atol=1e-5)
+    assert torch.allclose(found.mean(), wanted.mean(), atol=1e-4)
     assert torch.allclose(found.var(1, correction=0).mean(), wanted.var(1, correction=0).mean(), rtol=1e-4)
     scores = queries @ module.beside(vectors, calibration).T
     plain = queries @ module.beside(vectors, NO_CALIBRATION).T
-    assert torch.allclose(scores[:, 1:37], plain[:, 1:37], atol=1e-5)
-    assert torch.allclose(scores[:, 37:], plain[:, 37:] * calibration[0] + calibration[1], atol=1e-4)
+    assert torch.allclose(scores[:, 1:37], plain[:, 1:37], atol=1e-4)
+    assert torch.allclose(scores[:, 37:], plain[:, 37:] * calibration[0] + calibration[1], atol=1e-3)
 
 
-def test_half_a_calibration_is_half_way_and_none_changes_nothing() -> None:
+def test_half_as_popular_is_half_way() -> None:
     found = {}
-    for share in (0.0, 0.5, 1.0):
-        module, vectors = _unseen(share), _directions(40, 3)
+    for popularity in (0.0, 0.5, 1.0):
+        module, vectors = _unseen(popularity), torch.arange(1, 41)[:, None] * _directions(40, 3)
         queries = module.queries(_directions(9, 3), 0.1, torch.randint(1, 37, (9, 4)))
         scale, shift = module.calibrate(queries, vectors[1:37], vectors[1:37])
         mean = (queries @ module._mean(vectors[1:37], module.vectors[1:37], NO_CALIBRATION).T).mean()
-        found[share] = torch.stack([scale, mean * scale + shift])
-    assert torch.equal(found[0.0][0], torch.tensor(1.0))
-    assert torch.allclose(found[0.5], (found[0.0] + found[1.0]) / 2, atol=1e-5)
+        found[popularity] = torch.stack([scale, mean * scale + shift])
+    assert torch.allclose(found[0.5], (found[0.0] + found[1.0]) / 2, atol=1e-4)
+    assert found[1.0][0] > 3 * found[0.0][0]  # the vectors of items consumed often are long here
 
 
 def test_one_item_of_training_has_no_spread_so_that_the_scale_stays() -> None:
-    module, one = UnseenItems(torch.eye(3, 2), torch.tensor([[0.0], [1.0], [0.0]]), 2.0, 1.0), _directions(1, 3)
+    module, one = UnseenItems(torch.eye(3, 2), torch.tensor([0, 1, 0]), 2.0, 1.0), _directions(1, 3)
     queries = module.queries(_directions(2, 3), 0.1, torch.tensor([[1], [1]]))
     scale, shift = module.calibrate(queries, one, one)
     assert scale == 1
@@ -75,13 +77,13 @@ def test_one_item_of_training_has_no_spread_so_that_the_scale_stays() -> None:
 
 
 def test_where_no_item_of_training_has_a_text_nothing_is_calibrated() -> None:
-    module = UnseenItems(torch.tensor([[0.0, 0], [0, 0], [1, 0]]), torch.tensor([[0.0], [1.0], [0.0]]), 2.0, 1.0)
+    module = UnseenItems(torch.tensor([[0.0, 0], [0, 0], [1, 0]]), torch.tensor([0, 1, 0]), 2.0, 1.0)
     queries = module.queries(_directions(2, 3), 0.1, torch.tensor([[1], [1]]))
     assert module.calibrate(queries, torch.empty(0, 3), torch.empty(0, 3)).tolist() == [1, 0]
 
 
-def test_a_calibration_beyond_one_is_refused() -> None:
-    with pytest.raises(ConfigError, match="unseen_calibration: from 0 to 1"):
+def test_a_popularity_beyond_one_is_refused() -> None:
+    with pytest.raises(ConfigError, match="unseen_popularity: from 0 to 1"):
         _unseen(1.5)
 
 

@@ -100,6 +100,16 @@ def test_every_option_changes_the_loss_reaches_every_parameter_and_can_be_learnt
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_cosine_scores_are_at_most_one_over_the_temperature(name: str, toy: Path, toy_config: Path) -> None:
+    for cosine in (True, False):
+        model, parts = _fitted(name, toy, [toy_config], cosine_scores=cosine)
+        for item in model.items.parameters():
+            item.data *= 50
+        beyond = _scores(model, parts)[:, 1:].abs().max() > 1.001 / model.temperature
+        assert beyond == (not cosine)
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_mixed_precision_trains_to_the_same_end(name: str, toy: Path, toy_config: Path) -> None:
     config = {"data_path": str(toy), "show_progress": False, "epochs": 30, "enable_amp": True, "enable_scaler": False}
     found = run(name, "toy", [toy_config], {**config, "run_path": "amp"}).metrics
