@@ -14,7 +14,14 @@ from recbole_xlrec.model.adapters import ADAPTERS, make_adapter
 from recbole_xlrec.model.layers import bounded, rows
 from recbole_xlrec.text.aligned import TextRows
 
+_SELDOM = 0.1  # share of the items of training, at least, that stands for those consumed least
 _ROWS = 16384  # items whose text is read and adapted at a time where the whole catalogue is wanted
+
+
+def most_of_least(counts: torch.Tensor) -> int:
+    """(items,) interactions of each → how many an item has, at most, that is one of those consumed least."""
+    met = counts[counts > 0].sort().values
+    return int(met[int(_SELDOM * len(met))]) if len(met) else 0
 
 
 class Items(nn.Module):
@@ -35,6 +42,7 @@ class Items(nn.Module):
 
     counts: torch.Tensor
     trained: torch.Tensor
+    seldom: torch.Tensor
     languages: torch.Tensor | None
 
     def __init__(self, config: Any, dataset: Any, width: int) -> None:
@@ -53,6 +61,8 @@ class Items(nn.Module):
         counts = torch.from_numpy(dataset.training_counts)
         self.register_buffer("counts", counts, persistent=False)  # (items,) interactions in training
         self.register_buffer("trained", (counts > 0).float()[:, None], persistent=False)  # (items, 1)
+        seldom = torch.nonzero((counts > 0) & (counts <= most_of_least(counts)))[:, 0]
+        self.register_buffer("seldom", seldom, persistent=False)  # (seldom,)
         codes = None
         if config["language_embedding"]:
             codes = torch.from_numpy(dataset.needed_languages("language_embedding", of=(USER, ITEM)).items)
@@ -67,6 +77,12 @@ class Items(nn.Module):
         if self.language is not None and self.languages is not None:
             parts.append(self.language(self.languages if items is None else self.languages[items]))
         return torch.stack(parts).sum(dim=0)
+
+    def unseen_offset(self) -> torch.Tensor | float:
+        """(width,) what stands for the offset of an item that training never saw: the mean of those consumed least."""
+        if self.ids is None or not len(self.seldom):
+            return 0.0
+        return bounded(rows(self.ids.weight, self.seldom), self.id_norm).mean(dim=0)
 
     def scored(self, vectors: torch.Tensor) -> torch.Tensor:
         """(chosen, width) item vectors → what queries are multiplied by: of length 1 where scores are cosines."""

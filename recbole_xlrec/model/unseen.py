@@ -20,13 +20,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from recbole_xlrec.errors import ConfigError
-from recbole_xlrec.model.items import Items
+from recbole_xlrec.model.items import Items, most_of_least
 from recbole_xlrec.text.whitening import fit_whitening
 
 logger = logging.getLogger(__name__)
 
 _MEASURED = 10_000  # items of training, at most, that the calibration is measured on
-_SELDOM = 0.1  # share of them, at least, that stands for those consumed least
 
 
 class UnseenItems(nn.Module):
@@ -58,8 +57,7 @@ class UnseenItems(nn.Module):
         known = torch.nonzero((counts > 0) & vectors.any(dim=1))[:, 0]  # (known,)
         known = known[torch.argsort(counts[known], stable=True)][:: -(-len(known) // _MEASURED) or 1]  # (measured,)
         self.register_buffer("measured", known, persistent=False)  # (measured,) the least consumed first
-        seldom = counts[known] <= counts[known[int(_SELDOM * len(known))]] if len(known) else counts[known] > 0
-        self.seldom = int(seldom.sum())
+        self.seldom = int((counts[known] <= most_of_least(counts[known])).sum())
 
     @classmethod
     def of(cls, config: Any, items: Items) -> UnseenItems | None:

@@ -72,11 +72,15 @@ class XLSASRec(UnseenScores, SequentialRecommender):
 
     def own_item_vectors(self) -> torch.Tensor:
         """(items, width)."""
-        return self.items.scored(self.items())
+        vectors = self.items()
+        if self.unseen is None:
+            vectors = vectors + (1 - self.items.trained) * self.items.unseen_offset()
+        return self.items.scored(vectors)
 
     def by_text_alone(self, texts: torch.Tensor, languages: torch.Tensor) -> torch.Tensor:
         """(new, text) and language codes (new,) → (new, width)."""
-        return self.items.scored(self.items.of_text(texts, languages))
+        offset = self.items.unseen_offset() if self.unseen is None else 0.0
+        return self.items.scored(self.items.of_text(texts, languages) + offset)
 
     def sample_queries(self) -> torch.Tensor:
         """(sample, width + text + 1) of some histories of training."""

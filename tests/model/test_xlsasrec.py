@@ -109,6 +109,23 @@ def test_cosine_scores_are_at_most_one_over_the_temperature(name: str, toy: Path
         assert beyond == (not cosine)
 
 
+def test_an_item_without_text_that_nobody_met_is_one_of_those_consumed_least(
+    tmp_path: Path, write_dataset: Callable[..., Path]
+) -> None:
+    inter = [(f"u{user}", item, time) for user in range(9) for time, item in enumerate("abcd" if user else "xyab")]
+    data = write_dataset(
+        tmp_path / "data",
+        inter=[*inter, ("u9", "a", 0), ("u9", "b", 1), ("u9", "c", 2), ("u9", "new", 3)],
+        user=[(f"u{user}", "en") for user in range(10)],
+        item=[(item, "en") for item in [*"abcdxy", "new"]],
+    )
+    model, parts = _fitted("XLSASRec", data, [], "tiny", adapter="none", **LEAVE_ONE_OUT)
+    ids = {name: place for place, name in enumerate(parts[0]._dataset.item_ids)}
+    vectors = model.eval().own_item_vectors()
+    torch.testing.assert_close(vectors[ids["new"]], (vectors[ids["x"]] + vectors[ids["y"]]) / 2)
+    assert vectors[ids["new"]].any()
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_mixed_precision_trains_to_the_same_end(name: str, toy: Path, toy_config: Path) -> None:
     config = {"data_path": str(toy), "show_progress": False, "epochs": 30, "enable_amp": True, "enable_scaler": False}
