@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from recbole_xlrec.data.columns import ITEM, USER
 from recbole_xlrec.errors import ConfigError
@@ -31,8 +30,7 @@ class Items(nn.Module):
     2022, call text alone inductive, and text with an offset transductive).
 
     Args:
-        config: `adapter`, `adapter_experts`, `id_embedding`, `id_norm`, `language_embedding`, `text_memory_gb`,
-            `cosine_scores`.
+        config: `adapter`, `adapter_experts`, `id_embedding`, `id_norm`, `language_embedding`, `text_memory_gb`.
         dataset: The training part.
         width: Of the model.
 
@@ -47,7 +45,7 @@ class Items(nn.Module):
 
     def __init__(self, config: Any, dataset: Any, width: int) -> None:
         super().__init__()
-        kind, self.id_norm, self.cosine = config["adapter"], config["id_norm"], config["cosine_scores"]
+        kind, self.id_norm = config["adapter"], config["id_norm"]
         if kind not in ADAPTERS:
             raise ConfigError(f"adapter is one of {', '.join(ADAPTERS)}; found {kind!r}")
         if kind == "none" and not config["id_embedding"]:
@@ -83,10 +81,6 @@ class Items(nn.Module):
         if self.ids is None or not len(self.seldom):
             return 0.0
         return bounded(rows(self.ids.weight, self.seldom), self.id_norm).mean(dim=0)
-
-    def scored(self, vectors: torch.Tensor) -> torch.Tensor:
-        """(chosen, width) item vectors → what queries are multiplied by: of length 1 where scores are cosines."""
-        return F.normalize(vectors, dim=-1) if self.cosine else vectors
 
     def of_text(self, texts: torch.Tensor, languages: torch.Tensor) -> torch.Tensor:
         """Vectors of items that are no items of the dataset.

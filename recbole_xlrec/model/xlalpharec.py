@@ -84,21 +84,21 @@ class XLAlphaRec(UnseenScores, GeneralRecommender):
         queries = self._queries(user_vectors(users))  # (users, width)
 
         def recommend(items: torch.Tensor) -> torch.Tensor:
-            scores = queries @ self.items.scored(items).T  # (users, chosen)
+            scores = queries @ F.normalize(items, dim=-1).T  # (users, chosen)
             return self.softmax.shared(scores, own_row, batch.places(wanted), batch, weights)
 
         return self.joint(recommend, encode(batch.items), encode, batch.items)
 
     def own_item_vectors(self) -> torch.Tensor:
         """(items, width)."""
-        return self.items.scored(self._sides()[1](None))
+        return F.normalize(self._sides()[1](None), dim=-1)
 
     def by_text_alone(self, texts: torch.Tensor, languages: torch.Tensor) -> torch.Tensor:
         """(new, text) and language codes (new,) → (new, width)."""
         share = 1 / (self.query_graph.layers + 1)  # as of any item without a neighbour: its zeroth layer alone
         if self.query_texts is None:
-            return self.items.scored(self.items.of_text(texts, languages) * share)
-        return self.items.scored(self.items.of_text(texts * share, languages))
+            return F.normalize(self.items.of_text(texts, languages) * share, dim=-1)
+        return F.normalize(self.items.of_text(texts * share, languages), dim=-1)
 
     def sample_queries(self) -> torch.Tensor:
         """(sample, width + text + 1) of some users."""

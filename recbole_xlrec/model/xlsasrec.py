@@ -2,8 +2,8 @@
 
 SASRec (Kang and McAuley, ICDM 2018) with what later work found to matter: softmax over the catalogue at every position
 (Klenitskiy and Vasilev, RecSys 2023, "Turning Dross Into Gold Loss"), item vectors from a frozen text encoder through
-an adapter (Hou et al., KDD 2022, "UniSRec"), a trainable offset of bounded length beside them, queries of length 1 with
-a temperature. Where we differ: windows count every target once (`bridge/windows`), pre-norm blocks on PyTorch's
+an adapter (Hou et al., KDD 2022, "UniSRec"), a trainable offset of bounded length beside them, and cosine scores with a
+temperature. Where we differ: windows count every target once (`bridge/windows`), pre-norm blocks on PyTorch's
 `scaled_dot_product_attention` with a term for each distance, the losses of `joint`, which know of languages, items that
 are `unseen`.
 """
@@ -65,7 +65,7 @@ class XLSASRec(UnseenScores, SequentialRecommender):
 
         def recommend(items: torch.Tensor) -> torch.Tensor:
             states = self._states(batch.places(sequences), items)[counted]  # (targets, width)
-            scores = self._queries(states) @ self.items.scored(items).T  # (targets, chosen)
+            scores = self._queries(states) @ F.normalize(items, dim=-1).T  # (targets, chosen)
             return self.softmax(scores, batch.places(wanted), batch, draws, weights)
 
         return self.joint(recommend, self.items(batch.items), self.items, batch.items)
@@ -75,12 +75,12 @@ class XLSASRec(UnseenScores, SequentialRecommender):
         vectors = self.items()
         if self.unseen is None:
             vectors = vectors + (1 - self.items.trained) * self.items.unseen_offset()
-        return self.items.scored(vectors)
+        return F.normalize(vectors, dim=-1)
 
     def by_text_alone(self, texts: torch.Tensor, languages: torch.Tensor) -> torch.Tensor:
         """(new, text) and language codes (new,) → (new, width)."""
         offset = self.items.unseen_offset() if self.unseen is None else 0.0
-        return self.items.scored(self.items.of_text(texts, languages) + offset)
+        return F.normalize(self.items.of_text(texts, languages) + offset, dim=-1)
 
     def sample_queries(self) -> torch.Tensor:
         """(sample, width + text + 1) of some histories of training."""
