@@ -46,7 +46,7 @@ MODELS: dict[str, ModelEntry] = {
     "XLProfile": ModelEntry("general", "recbole_xlrec.model.xlprofile", "TraditionalTrainer", "Dataset"),
     "XLEASE": ModelEntry("general", "recbole_xlrec.model.xlease", "TraditionalTrainer", "Dataset"),
     "XLAlphaRec": ModelEntry("general", "recbole_xlrec.model.xlalpharec", "Trainer", "Dataset", True, whole_users=True),
-    "XLSASRec": ModelEntry("sequential", "recbole_xlrec.model.xlsasrec", "Trainer", "WindowDataset", True),
+    "XLSASRec": ModelEntry("sequential", "recbole_xlrec.model.xlsasrec", "Trainer", "WindowDataset", joint=True),
     "XLMLP": ModelEntry("context_aware", "recbole_xlrec.model.xlmlp", "Trainer", "Dataset"),
     "XLBERT": ModelEntry("context_aware", "recbole_xlrec.model.xlbert", "TunedTrainer", "Dataset"),
     "XLFusion": ModelEntry("general", "recbole_xlrec.model.xlfusion", "FusionTrainer", "Dataset"),

@@ -15,6 +15,8 @@ import torch
 from recbole.data.dataloader.abstract_dataloader import AbstractDataLoader
 from recbole.data.interaction import Interaction
 
+from recbole_xlrec.model.layers import spans
+
 
 class WholeUsersDataLoader(AbstractDataLoader):
     """A loader of training rows, built as RecBole builds them.
@@ -41,7 +43,6 @@ class WholeUsersDataLoader(AbstractDataLoader):
         """Rows → the users and items of all their interactions, (interactions,) each; those of a user together."""
         rows = torch.from_numpy(np.asarray(index))
         counts = self._counts[rows]  # (batch,)
-        inside = torch.arange(int(counts.sum())) - torch.repeat_interleave(counts.cumsum(0) - counts, counts)
-        items = self._items[torch.repeat_interleave(self._starts[rows], counts) + inside]  # (interactions,)
+        items = self._items[spans(self._starts[rows], counts)]  # (interactions,)
         users = torch.repeat_interleave(self.users[rows], counts)  # (interactions,)
         return Interaction({self._dataset.uid_field: users, self._dataset.iid_field: items})

@@ -10,6 +10,8 @@ import scipy.sparse as sp
 import torch
 from torch import nn
 
+from recbole_xlrec.model.layers import spans
+
 
 class LightConvolution(nn.Module):
     """Light graph convolution (He et al., SIGIR 2020, "LightGCN", equations 3 and 4) that starts from items alone.
@@ -57,9 +59,7 @@ class LightConvolution(nn.Module):
         ends, items = self.mean.crow_indices(), self.mean.col_indices()
         firsts = ends[users]  # (batch,)
         counts = ends[users + 1] - firsts  # (batch,)
-        begins = counts.cumsum(0) - counts  # (batch,)
-        total = items.new_ones(int(counts.sum())).cumsum(0) - 1  # (total,)
-        return items[total + torch.repeat_interleave(firsts - begins, counts)], begins
+        return items[spans(firsts, counts)], counts.cumsum(0) - counts
 
     def passed_on(self, items: torch.Tensor) -> torch.Tensor:
         """What items give to a user who comes after training, (items, width) → (2, items, width).

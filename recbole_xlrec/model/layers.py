@@ -72,6 +72,12 @@ def rows(table: torch.Tensor, items: torch.Tensor | None) -> torch.Tensor:
     return table if items is None else F.embedding(items, table)
 
 
+def spans(starts: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    """(rows,) where each row begins, and how many places it has → (total,) all places, one row's after the other's."""
+    steps = torch.arange(int(counts.sum()), device=counts.device)  # (total,)
+    return steps + torch.repeat_interleave(starts - counts.cumsum(0) + counts, counts)
+
+
 def initialise(module: nn.Module) -> None:
     """The start of SASRec and BERT: normal weights of deviation 0.02, zero biases; for `nn.Module.apply`."""
     if isinstance(module, (nn.Linear, nn.Embedding)):

@@ -95,11 +95,12 @@ class UnseenItems(nn.Module):
         found = queries @ self._mean(as_unseen, self.vectors[self.measured], none).T
         least = wanted[:, : self.seldom]
         middle, spread = (torch.lerp(of(least), of(wanted), self.popularity) for of in (torch.mean, _spread))
-        scale = torch.where(_spread(found) > 1e-6, spread / _spread(found).clamp(min=1e-6), 1.0)
+        own = _spread(found)
+        scale = torch.where(own > 1e-6, spread / own.clamp(min=1e-6), 1.0)
         return torch.stack([scale, middle - scale * found.mean()])
 
     def beside(self, vectors: torch.Tensor, calibration: torch.Tensor) -> torch.Tensor:
-        """(items, width) → (items, width + text + 1); those of training have nothing beside them."""
+        """(items, width) of length 1 → (items, width + text + 1); those of training have nothing beside them."""
         mean = self._mean(vectors, self.vectors, calibration)
         return torch.where(self.unseen > 0, mean, F.pad(vectors, (0, mean.shape[1] - vectors.shape[1])))
 
@@ -110,7 +111,7 @@ class UnseenItems(nn.Module):
     def _mean(self, vectors: torch.Tensor, texts: torch.Tensor, calibration: torch.Tensor) -> torch.Tensor:
         """(items, width) and (items, text) → (items, width + text + 1)."""
         scale, shift = calibration
-        both = torch.cat([F.normalize(vectors, dim=-1), texts], dim=-1) * (scale / (1 + self.weight))
+        both = torch.cat([vectors, texts], dim=-1) * (scale / (1 + self.weight))
         return torch.cat([both, shift.to(both.dtype).expand(len(both), 1)], dim=-1)
 
     def _whitened(self, texts: torch.Tensor) -> torch.Tensor:

@@ -28,7 +28,7 @@ class UnseenScores(InnerProduct):
         raise NotImplementedError
 
     def by_text_alone(self, texts: torch.Tensor, languages: torch.Tensor) -> torch.Tensor:
-        """Items that nobody has met: (new, text) and language codes (new,) → (new, width)."""
+        """Items that nobody has met: (new, text) and language codes (new,) → (new, width), of length 1."""
         raise NotImplementedError
 
     def sample_queries(self) -> torch.Tensor:

@@ -60,9 +60,7 @@ class XLAlphaRec(UnseenScores, GeneralRecommender):
         same = dataset.query_events is dataset.inter_feat
         self.training_graph = LightConvolution(dataset.histories(), layers)
         self.query_graph = self.training_graph if same else LightConvolution(dataset.query_histories(), layers)
-        met = torch.from_numpy(
-            np.flatnonzero(np.diff(dataset.query_histories().indptr))
-        )  # (users who have met something,)
+        met = torch.nonzero(self.query_graph.mean.crow_indices().diff())[:, 0]  # (users who have met something,)
         self.register_buffer("sample", met[:: max(1, len(met) // _SAMPLE)], persistent=False)  # (sample,)
         for name in ("training", "query"):
             self.register_buffer(f"{name}_texts", self._convolved_texts(name), persistent=False)
@@ -90,15 +88,15 @@ class XLAlphaRec(UnseenScores, GeneralRecommender):
         return self.joint(recommend, encode(batch.items), encode, batch.items)
 
     def own_item_vectors(self) -> torch.Tensor:
-        """(items, width)."""
+        """(items, width), of length 1."""
         return F.normalize(self._sides()[1](None), dim=-1)
 
     def by_text_alone(self, texts: torch.Tensor, languages: torch.Tensor) -> torch.Tensor:
-        """(new, text) and language codes (new,) → (new, width)."""
-        share = 1 / (self.query_graph.layers + 1)  # as of any item without a neighbour: its zeroth layer alone
+        """(new, text) and language codes (new,) → (new, width), of length 1."""
+        vectors = texts / (self.query_graph.layers + 1)  # as of any item without a neighbour: its zeroth layer alone
         if self.query_texts is None:
-            return F.normalize(self.items.of_text(texts, languages) * share, dim=-1)
-        return F.normalize(self.items.of_text(texts * share, languages), dim=-1)
+            vectors = texts
+        return F.normalize(self.items.of_text(vectors, languages), dim=-1)
 
     def sample_queries(self) -> torch.Tensor:
         """(sample, width + text + 1) of some users."""

@@ -71,14 +71,14 @@ class XLSASRec(UnseenScores, SequentialRecommender):
         return self.joint(recommend, self.items(batch.items), self.items, batch.items)
 
     def own_item_vectors(self) -> torch.Tensor:
-        """(items, width)."""
+        """(items, width), of length 1."""
         vectors = self.items()
         if self.unseen is None:
             vectors = vectors + (1 - self.items.trained) * self.items.unseen_offset()
         return F.normalize(vectors, dim=-1)
 
     def by_text_alone(self, texts: torch.Tensor, languages: torch.Tensor) -> torch.Tensor:
-        """(new, text) and language codes (new,) → (new, width)."""
+        """(new, text) and language codes (new,) → (new, width), of length 1."""
         offset = self.items.unseen_offset() if self.unseen is None else 0.0
         return F.normalize(self.items.of_text(texts, languages) + offset, dim=-1)
 
