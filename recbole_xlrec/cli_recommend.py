@@ -50,7 +50,7 @@ def recommend(
         bool | None,
         typer.Option(
             "--exclude-seen/--no-exclude-seen",
-            help="Leave out what the history holds; by default so, but for sequential models.",
+            help="Leave out what the history holds; by default so, but for sequential models without exclude_met.",
             rich_help_panel=_WHAT,
         ),
     ] = None,

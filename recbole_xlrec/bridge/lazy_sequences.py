@@ -119,6 +119,11 @@ class LazySequencesMixin(_Base):
         events = self._flat[self.interaction_places()]
         return self._create_sparse_matrix(events, self.uid_field, self.iid_field, form, value_field)
 
+    def flat_sequences(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """(interactions,) items by user and time, of all parts, and (users,) where those of each user begin."""
+        begins = torch.searchsorted(self._flat[self.uid_field].contiguous(), torch.arange(self.user_num))
+        return self._flat[self.iid_field], begins
+
     def interaction_places(self) -> torch.Tensor:
         """Places of this part's interactions: its targets, and the first interactions of its users, which are none."""
         targets = self._target_places()

@@ -28,14 +28,23 @@ class Candidates(NamedTuple):
     Attributes:
         items: (chosen,) their ids, ascending; None for the whole catalogue.
         sampled: (negatives,) places in `items` of what was drawn uniformly; None for the whole catalogue.
+        size: How many they are, the padding item, which stands first, among them.
     """
 
     items: torch.Tensor | None
     sampled: torch.Tensor | None
+    size: int
 
     def places(self, items: torch.Tensor) -> torch.Tensor:
         """Ids, any shape, all of them among `items` → their places there."""
         return items if self.items is None else torch.searchsorted(self.items, items)
+
+    def places_or_padding(self, items: torch.Tensor) -> torch.Tensor:
+        """Any ids → their places there; the padding item's, 0, for those that are not there."""
+        if self.items is None:
+            return items
+        places = torch.searchsorted(self.items, items).clamp(max=self.size - 1)
+        return torch.where(self.items[places] == items, places, 0)
 
 
 class CatalogueSoftmax(nn.Module):
@@ -86,10 +95,10 @@ class CatalogueSoftmax(nn.Module):
     def candidates(self, *used: torch.Tensor) -> Candidates:
         """Chooses the items of a batch: those `used`, ids of any shape, and known ones; all where the loss is full."""
         if self.loss == "full":
-            return Candidates(None, None)
+            return Candidates(None, None, len(self.known))
         drawn = self.known_items[torch.randint(self.count, (self.negatives,), device=used[0].device)]
         items = torch.unique(torch.cat([drawn.new_zeros(1), drawn, *(part.flatten() for part in used)]))
-        return Candidates(items, torch.searchsorted(items, drawn))
+        return Candidates(items, torch.searchsorted(items, drawn), len(items))
 
     def forward(
         self,

@@ -18,13 +18,16 @@ from recbole.utils import InputType
 from torch import nn
 from torch.nn import functional as F
 
+from recbole_xlrec.bridge.lazy_sequences import PLACE
 from recbole_xlrec.bridge.windows import TARGETS
 from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.model.histories import Histories
 from recbole_xlrec.model.items import Items
 from recbole_xlrec.model.joint import JointTraining
 from recbole_xlrec.model.layers import CausalBlock, initialise, rows
-from recbole_xlrec.model.softmax import CatalogueSoftmax
+from recbole_xlrec.model.met_mask import MetMask
+from recbole_xlrec.model.softmax import Candidates, CatalogueSoftmax
+from recbole_xlrec.model.transitions import Transitions
 from recbole_xlrec.model.unseen import UnseenItems
 from recbole_xlrec.model.unseen_scores import UnseenScores
 
@@ -51,6 +54,8 @@ class XLSASRec(UnseenScores, SequentialRecommender):
         self.sample = _Sample(dataset, self.ITEM_SEQ, self.ITEM_SEQ_LEN)
         self.joint = JointTraining(config, dataset, width)
         self.softmax = CatalogueSoftmax.from_config(config, dataset)
+        self.transitions = Transitions.of(config, dataset)
+        self.met = MetMask(dataset) if config["exclude_met"] else None
         self.apply(initialise)
 
     def calculate_loss(self, interaction: Any) -> torch.Tensor:
@@ -62,43 +67,61 @@ class XLSASRec(UnseenScores, SequentialRecommender):
         weights = self.joint.target_weights(users, wanted)
         batch = self.softmax.candidates(sequences, wanted)
         draws = (sequences > 0).sum() + len(sequences)  # a window has one target more than inputs
+        met = self._met(interaction, counted, wanted, batch)
 
         def recommend(items: torch.Tensor) -> torch.Tensor:
             states = self._states(batch.places(sequences), items)[counted]  # (targets, width)
             scores = self._queries(states) @ F.normalize(items, dim=-1).T  # (targets, chosen)
+            if met is not None:
+                scores.masked_fill_(met, torch.finfo(scores.dtype).min / 2)
             return self.softmax(scores, batch.places(wanted), batch, draws, weights)
 
         return self.joint(recommend, self.items(batch.items), self.items, batch.items)
 
+    def _met(
+        self, interaction: Any, counted: torch.Tensor, wanted: torch.Tensor, batch: Candidates
+    ) -> torch.Tensor | None:
+        """(targets, chosen) True for what is no negative, see `met_mask`; None where a ranking has it too."""
+        if self.met is None:
+            return None
+        users, starts = interaction[self.USER_ID], interaction[PLACE] - interaction[self.ITEM_SEQ_LEN]  # (batch,) each
+        return self.met(users, starts, interaction[self.ITEM_SEQ], counted, wanted, batch)
+
     def own_item_vectors(self) -> torch.Tensor:
-        """(items, width), of length 1."""
+        """(items, width), of length 1, with their factor of transitions, (items, width + rank)."""
         vectors = self.items()
         if self.unseen is None:
             vectors = vectors + (1 - self.items.trained) * self.items.unseen_offset()
-        return F.normalize(vectors, dim=-1)
+        parts = [F.normalize(vectors, dim=-1)]
+        if self.transitions is not None:
+            parts.append(self.transitions.targets)
+        return torch.cat(parts, dim=-1)
 
     def by_text_alone(self, texts: torch.Tensor, languages: torch.Tensor) -> torch.Tensor:
-        """(new, text) and language codes (new,) → (new, width), of length 1."""
+        """(new, text) and language codes (new,) → (new, width + rank); nothing leads to them."""
         offset = self.items.unseen_offset() if self.unseen is None else 0.0
-        return F.normalize(self.items.of_text(texts, languages) + offset, dim=-1)
+        vectors = F.normalize(self.items.of_text(texts, languages) + offset, dim=-1)  # (new, width)
+        return vectors if self.transitions is None else F.pad(vectors, (0, self.transitions.targets.shape[1]))
 
     def sample_queries(self) -> torch.Tensor:
-        """(sample, width + text + 1) of some histories of training."""
+        """Of some histories of training, as `query_vectors`."""
         return self._asked(self.sample.sequences, self.sample.lengths)
 
     def query_vectors(self, interaction: Any) -> torch.Tensor:
-        """(batch, width): the state after the last item of each history, and the history's text for unseen items."""
+        """(batch, width + rank + text + 1): the state after each history, and its transitions and text if there are."""
         return self._asked(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN])
 
     def history_vectors(self, histories: Histories) -> torch.Tensor:
-        """(histories, width): the same of histories."""
+        """The same of histories."""
         device = self.positions.weight.device
         return self._asked(*(torch.from_numpy(part).to(device) for part in histories.padded(self.max_seq_length)))
 
     def _asked(self, sequences: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """(batch, seq) and (batch,) → (batch, width)."""
+        """(batch, seq) and (batch,) → (batch, width + rank + text + 1)."""
         states = self._states(*self._known(sequences))  # (batch, seq, width)
-        queries = self._queries(self.gather_indexes(states, lengths - 1))
+        queries = self._queries(self.gather_indexes(states, lengths - 1))  # (batch, width)
+        if self.transitions is not None:
+            queries = torch.cat([queries, self.transitions.queries(sequences, lengths)], dim=-1)
         return queries if self.unseen is None else self.unseen.queries(queries, self.temperature, sequences)
 
     def _known(self, sequences: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -44,8 +44,8 @@ class Limits:
         check_length(options.k)
         self.run, self.catalogue, self.options = run, catalogue, options
         self.k = min(options.k, len(catalogue) - 1)
-        sequential = run.model.type == ModelType.SEQUENTIAL
-        self.exclude_seen = (not sequential) if options.exclude_seen is None else options.exclude_seen
+        repeats = run.model.type == ModelType.SEQUENTIAL and not run.settings["exclude_met"]
+        self.exclude_seen = (not repeats) if options.exclude_seen is None else options.exclude_seen
         allowed = self._allowed()
         self.allowed: torch.Tensor | None = None if allowed is None else on_device(run, allowed)
         self.item_codes: torch.Tensor | None = None

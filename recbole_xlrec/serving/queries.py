@@ -39,7 +39,7 @@ class Options(NamedTuple):
         k: Their length.
         languages: Languages of the items; None for those that the run's own evaluation ranked.
         exclude_seen: Whether what the history holds is left out; None for what the run's evaluation did, which is to
-            leave it out, but for sequential models.
+            leave it out, but for sequential models without ``exclude_met``.
         one_edition_per_work: Of editions of one work only the best.
         categories: An item needs one of these; None for any.
         unavailable: Ids of items that are left out.

@@ -19,6 +19,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "XLAlphaRec": {"epochs": 2},
     "XLAlphaRec/ids": {"epochs": 2, "id_embedding": True},
     "XLSASRec": {"epochs": 2, "MAX_ITEM_LIST_LENGTH": 4, "window_stride": 2, "hidden_size": 16},
+    "XLSASRec/transitions": {"epochs": 2, "hidden_size": 16, "transition_weight": 5.0, "exclude_met": True},
     "BPR": {"epochs": 2},
     "SASRec": {"epochs": 1, "train_neg_sample_args": None, "hidden_size": 16, "inner_size": 16},
     "GRU4Rec": {"epochs": 1, "train_neg_sample_args": None, "hidden_size": 16, "embedding_size": 16},
@@ -28,7 +29,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "FPMC": {"epochs": 1},
     "XLFusion": {"members": [{"model": "XLEASE"}, {"model": "XLProfile"}]},
     "XLEASE/cold": {"protocol": "cold_item", "cold_share": 0.2},
-    "XLSASRec/cold": {"epochs": 2, "protocol": "cold_item", "cold_share": 0.2, "hidden_size": 16},
+    "XLSASRec/cold": {
+        "epochs": 2,
+        "protocol": "cold_item",
+        "cold_share": 0.2,
+        "hidden_size": 16,
+        "transition_weight": 5.0,
+    },
     "XLAlphaRec/cold": {"epochs": 2, "protocol": "cold_item", "cold_share": 0.2},
     "XLProfile/cold": {"protocol": "cold_item", "cold_share": 0.2},
 }

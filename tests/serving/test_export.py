@@ -22,7 +22,7 @@ from recbole_xlrec.serving.queries import Recommendations
 from .conftest import Make, Serve
 
 faiss = pytest.importorskip("faiss")
-NAMES = ["XLProfile", "XLAlphaRec", "XLSASRec"]
+NAMES = ["XLProfile", "XLAlphaRec", "XLSASRec", "XLSASRec/transitions"]
 Indexed = Callable[[str], Recommender]
 
 

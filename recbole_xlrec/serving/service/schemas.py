@@ -52,7 +52,8 @@ class RecommendRequest(_Lists):
     )
     language: Id | None = Field(None, description="Of the history's owner; null for that of most of it.")
     exclude_seen: bool | None = Field(
-        None, description="Leave out what the history holds; null for yes, but for sequential models."
+        None,
+        description="Leave out what the history holds; null for yes, but for sequential models without exclude_met.",
     )
 
     @model_validator(mode="after")
