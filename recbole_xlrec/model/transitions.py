@@ -113,7 +113,7 @@ def factors(matrix: sp.csr_matrix, rank: int) -> tuple[NDArray[np.float32], NDAr
 
     Returns:
         (items, rank) and (items, rank) whose product is near the matrix; the rows of the latter have a mean square
-        length of 1.
+        length of 1. Rows of items that lead to nothing, and of those that nothing leads to, are zero.
     """
     rank = min(rank, matrix.shape[0] - 1)
     left, values, right = randomized_svd(
@@ -121,4 +121,7 @@ def factors(matrix: sp.csr_matrix, rank: int) -> tuple[NDArray[np.float32], NDAr
     )  # (items, rank), (rank,), (rank, items)
     scale = np.sqrt(matrix.shape[0] / rank)
     sources, targets = left * (values / scale), right.T * scale
+    # exactly, since queries are brought to one length, and rounding with them
+    sources[np.diff(matrix.indptr) == 0] = 0
+    targets[np.bincount(matrix.indices, minlength=len(targets)) == 0] = 0
     return np.ascontiguousarray(sources, dtype=np.float32), np.ascontiguousarray(targets, dtype=np.float32)
