@@ -2,9 +2,9 @@
 
 The embedding-and-MLP form of click models (Covington et al., RecSys 2016; Zhang et al., ECIR 2016, "FNN"), on RecBole's
 embeddings of token, sequence and float fields. x holds besides: the item's text vector and the user's multilingual
-profile through one adapter, their product and cosine (`click_text`), the languages of both, and what else the user
-consumed, by ids. Where we differ: profiles leave out the item of the row (`user_profiles`); and a value that training
-never met, be it the id of a cold item, adds nothing instead of the noise of a vector that was drawn and never trained.
+profile through one adapter, their product and cosine (`click_text`), and the languages of both. Where we differ: the
+profile leaves out the item of the row (`user_profiles`); and a value that training never met, be it the id of a cold
+item, adds nothing instead of the noise of a vector that was drawn and never trained.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from recbole_xlrec.model.click_labels import check_labels
 from recbole_xlrec.model.click_text import LanguageFeatures, TextFeatures
 from recbole_xlrec.model.layers import rows
 from recbole_xlrec.model.met_values import met_values
-from recbole_xlrec.model.user_profiles import IdProfiles
 
 
 class XLMLP(ContextRecommender):
@@ -45,11 +44,9 @@ class XLMLP(ContextRecommender):
         self.register_buffer("met_tokens", met_values(dataset, self.token_field_names), persistent=False)  # (values, 1)
         self.register_buffer("met_seqs", met_values(dataset, self.token_seq_field_names), persistent=False)
         self.languages = _language_features(dataset, self.embedding_size)
-        by_id = config["id_embedding"] and config["id_profile"]
-        self.profiles = _id_profiles(dataset, self.embedding_size) if by_id else None
         self.text = _text_features(config, dataset) if config["adapter"] != "none" else None
         width = self.num_feature_field * self.embedding_size + self.languages.width
-        width += sum(part.width for part in (self.profiles, self.text) if part is not None)
+        width += self.text.width if self.text is not None else 0
         if not width:
             raise ConfigError(
                 "adapter: none and id_embedding: False leave nothing to learn from: load fields by load_col"
@@ -89,8 +86,8 @@ class XLMLP(ContextRecommender):
         """(batch, width): all that x holds."""
         users, items = interaction[self.USER_ID], interaction[self.ITEM_ID]  # (batch,) each
         fields = [part.flatten(1) for part in self.embed_input_fields(interaction) if part is not None]
-        known = [part(users, items) for part in (self.profiles, self.text) if part is not None]
-        return torch.cat([*fields, self.languages(users, items), *known], dim=-1)
+        texts = [self.text(users, items)] if self.text is not None else []
+        return torch.cat([*fields, self.languages(users, items), *texts], dim=-1)
 
 
 class _WithoutIds:
@@ -113,16 +110,6 @@ def _text_features(config: Any, dataset: Any) -> TextFeatures:
     adapter = make_adapter(config["adapter"], texts.width, width, config["adapter_experts"])
     histories = _histories(dataset, starts, len(texts.order))
     return TextFeatures(texts, starts, histories, adapter, width, config["text_memory_gb"])
-
-
-def _id_profiles(dataset: Any, width: int) -> IdProfiles:
-    events = dataset.query_events
-    users, items = (events[field].numpy() for field in (dataset.uid_field, dataset.iid_field))
-    ones = np.ones(len(users), dtype=np.float32)
-    histories = sp.csr_matrix((ones, (users, items)), shape=(dataset.user_num, dataset.item_num))
-    histories.data[:] = 1  # also of what was consumed twice
-    met = np.isin(np.arange(dataset.item_num), dataset.inter_feat[dataset.iid_field].numpy())
-    return IdProfiles(histories, met, width)
 
 
 def _language_features(dataset: Any, width: int) -> LanguageFeatures:

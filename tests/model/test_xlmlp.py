@@ -116,9 +116,7 @@ def trained(click: Path) -> Lab:
 # --- what is learnt -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "config", [{}, {"id_embedding": False}, {"id_profile": False}, {"adapter": "none"}, {"adapter": "moe"}, SAMPLED]
-)
+@pytest.mark.parametrize("config", [{}, {"id_embedding": False}, {"adapter": "none"}, {"adapter": "moe"}, SAMPLED])
 def test_the_loss_is_finite_and_a_gradient_reaches_every_parameter(click: Path, config: dict[str, Any]) -> None:
     made = Lab(click, **config)
     loss = made.model.train().calculate_loss(next(iter(made.parts[0])))
