@@ -116,9 +116,8 @@ def factors(matrix: sp.csr_matrix, rank: int) -> tuple[NDArray[np.float32], NDAr
         length of 1. Rows of items that lead to nothing, and of those that nothing leads to, are zero.
     """
     rank = min(rank, matrix.shape[0] - 1)
-    left, values, right = randomized_svd(
-        matrix, rank, n_iter=3, random_state=0
-    )  # (items, rank), (rank,), (rank, items)
+    # (items, rank), (rank,), (rank, items)
+    left, values, right = randomized_svd(matrix, rank, n_iter=3, random_state=0)
     scale = np.sqrt(matrix.shape[0] / rank)
     sources, targets = left * (values / scale), right.T * scale
     # exactly, since queries are brought to one length, and rounding with them
