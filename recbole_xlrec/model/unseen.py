@@ -100,7 +100,7 @@ class UnseenItems(nn.Module):
         return torch.stack([scale, middle - scale * found.mean()])
 
     def beside(self, vectors: torch.Tensor, calibration: torch.Tensor) -> torch.Tensor:
-        """(items, width) of length 1 → (items, width + text + 1); those of training have nothing beside them."""
+        """(items, width) → (items, width + text + 1); those of training have nothing beside them."""
         mean = self._mean(vectors, self.vectors, calibration)
         return torch.where(self.unseen > 0, mean, F.pad(vectors, (0, mean.shape[1] - vectors.shape[1])))
 

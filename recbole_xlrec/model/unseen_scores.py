@@ -24,7 +24,7 @@ class UnseenScores(InnerProduct):
     unseen: UnseenItems | None
 
     def own_item_vectors(self) -> torch.Tensor:
-        """(items, width), of length 1, from parameters and buffers only."""
+        """(items, width), from parameters and buffers only; of length 1 in the columns of unseen items."""
         raise NotImplementedError
 
     def by_text_alone(self, texts: torch.Tensor, languages: torch.Tensor) -> torch.Tensor:

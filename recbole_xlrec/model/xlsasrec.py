@@ -3,9 +3,9 @@
 SASRec (Kang and McAuley, ICDM 2018) with what later work found to matter: softmax over the catalogue at every position
 (Klenitskiy and Vasilev, RecSys 2023, "Turning Dross Into Gold Loss"), item vectors from a frozen text encoder through
 an adapter (Hou et al., KDD 2022, "UniSRec"), a trainable offset of bounded length beside them, and cosine scores with a
-temperature. Where we differ: windows count every target once (`bridge/windows`), pre-norm blocks on PyTorch's
-`scaled_dot_product_attention` with a term for each distance, the losses of `joint`, which know of languages, items that
-are `unseen`.
+temperature. Where we differ: windows count every target once (`bridge/windows`), what a user has met is no negative
+where it is no candidate (`met_mask`), pre-norm blocks on PyTorch's `scaled_dot_product_attention` with a term for each
+distance, the losses of `joint`, which know of languages, items that are `unseen`, and `transitions` beside the scores.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class XLSASRec(UnseenScores, SequentialRecommender):
     def _met(
         self, interaction: Any, counted: torch.Tensor, wanted: torch.Tensor, batch: Candidates
     ) -> torch.Tensor | None:
-        """(targets, chosen) True for what is no negative, see `met_mask`; None where a ranking has it too."""
+        """(targets, chosen) True for what is no negative, see `met_mask`; None where rankings list it too."""
         if self.met is None:
             return None
         users, starts = interaction[self.USER_ID], interaction[PLACE] - interaction[self.ITEM_SEQ_LEN]  # (batch,) each
