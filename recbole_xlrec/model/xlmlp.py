@@ -2,9 +2,10 @@
 
 The embedding-and-MLP form of click models (Covington et al., RecSys 2016; Zhang et al., ECIR 2016, "FNN"), on RecBole's
 embeddings of token, sequence and float fields. x holds besides: the item's text vector and the user's multilingual
-profile through one adapter, their product and cosine (`click_text`), and the languages of both. Where we differ: the
-profile leaves out the item of the row (`user_profiles`); and a value that training never met, be it the id of a cold
-item, adds nothing instead of the noise of a vector that was drawn and never trained.
+profile through one adapter, their product and cosine (`click_text`), the languages of both, and where there are labels
+what the user thought of items like this one (`neighbourhood`). Where we differ: profile and neighbourhood leave out the
+item of the row; and a value that training never met, be it the id of a cold item, adds nothing instead of the noise of
+a vector that was drawn and never trained.
 """
 
 from __future__ import annotations
@@ -25,12 +26,15 @@ from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.model.adapters import ADAPTERS, make_adapter
 from recbole_xlrec.model.click_labels import check_labels
 from recbole_xlrec.model.click_text import LanguageFeatures, TextFeatures
+from recbole_xlrec.model.kernels import Ids, make_kernels
 from recbole_xlrec.model.layers import rows
 from recbole_xlrec.model.met_values import met_values
+from recbole_xlrec.model.neighbourhood import Neighbourhood, Opinions
+from recbole_xlrec.text.aligned import TextRows
 
 
 class XLMLP(ContextRecommender):
-    """Click prediction by an MLP over text, the user's multilingual profile, languages and atomic fields."""
+    """Click prediction by an MLP over text, the user's profile and opinions in all languages, and atomic fields."""
 
     met_tokens: torch.Tensor
     met_seqs: torch.Tensor
@@ -44,9 +48,11 @@ class XLMLP(ContextRecommender):
         self.register_buffer("met_tokens", met_values(dataset, self.token_field_names), persistent=False)  # (values, 1)
         self.register_buffer("met_seqs", met_values(dataset, self.token_seq_field_names), persistent=False)
         self.languages = _language_features(dataset, self.embedding_size)
-        self.text = _text_features(config, dataset) if config["adapter"] != "none" else None
+        texts = dataset.texts_as_read() if config["adapter"] != "none" else None
+        self.text = None if texts is None else _text_features(config, dataset, *texts)
+        self.neighbourhood = _neighbourhood(config, dataset, texts)
         width = self.num_feature_field * self.embedding_size + self.languages.width
-        width += self.text.width if self.text is not None else 0
+        width += sum(part.width for part in (self.text, self.neighbourhood) if part is not None)
         if not width:
             raise ConfigError(
                 "adapter: none and id_embedding: False leave nothing to learn from: load fields by load_col"
@@ -86,8 +92,8 @@ class XLMLP(ContextRecommender):
         """(batch, width): all that x holds."""
         users, items = interaction[self.USER_ID], interaction[self.ITEM_ID]  # (batch,) each
         fields = [part.flatten(1) for part in self.embed_input_fields(interaction) if part is not None]
-        texts = [self.text(users, items)] if self.text is not None else []
-        return torch.cat([*fields, self.languages(users, items), *texts], dim=-1)
+        others = [part(users, items) for part in (self.text, self.neighbourhood) if part is not None]
+        return torch.cat([*fields, self.languages(users, items), *others], dim=-1)
 
 
 class _WithoutIds:
@@ -105,11 +111,24 @@ class _WithoutIds:
         return getattr(self._dataset, name)
 
 
-def _text_features(config: Any, dataset: Any) -> TextFeatures:
-    (texts, starts), width = dataset.texts_as_read(), config["text_embedding_size"]
+def _text_features(config: Any, dataset: Any, texts: TextRows, starts: Ids) -> TextFeatures:
+    width = config["text_embedding_size"]
     adapter = make_adapter(config["adapter"], texts.width, width, config["adapter_experts"])
     histories = _histories(dataset, starts, len(texts.order))
     return TextFeatures(texts, starts, histories, adapter, width, config["text_memory_gb"])
+
+
+def _neighbourhood(config: Any, dataset: Any, texts: tuple[TextRows, Ids] | None) -> Neighbourhood | None:
+    events, history = dataset.inter_feat, dataset.query_events
+    if not config["neighbourhood"] or dataset.label_field not in events.columns:
+        return None
+    users, items = (history[field].numpy() for field in (dataset.uid_field, dataset.iid_field))
+    kernels = make_kernels(config, dataset, texts, items)
+    if not kernels:
+        return None
+    opinions = Opinions(users, items, history[dataset.label_field].numpy(), kernels)
+    trained = events[dataset.uid_field].numpy(), events[dataset.iid_field].numpy()
+    return Neighbourhood(opinions, trained, config["embedding_size"], config["show_progress"])
 
 
 def _language_features(dataset: Any, width: int) -> LanguageFeatures:

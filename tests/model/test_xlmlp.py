@@ -134,7 +134,7 @@ def test_likes_in_one_language_predict_likes_in_the_other(trained: Lab) -> None:
 
 
 def test_without_texts_and_ids_the_pattern_is_not_to_be_seen(click: Path) -> None:
-    made = Lab(click, adapter="none", id_embedding=False, epochs=10, learning_rate=0.01)
+    made = Lab(click, adapter="none", id_embedding=False, neighbourhood=False, epochs=10, learning_rate=0.01)
     made.trainer.fit(made.parts[0], saved=False, show_progress=False)
     rows = made.rows(2)
     assert roc_auc_score(rows["label"], made.predict(rows)) < 0.8
