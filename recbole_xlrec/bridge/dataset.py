@@ -67,6 +67,12 @@ class XLDatasetMixin(ItemTextsMixin):
             self._bilingual = bilingual(self.config)
             self.dataset_path = str(self._bilingual.folder)
         super()._load_data(token, self.dataset_path)
+        for field in self.config["selected_features"] or []:
+            if field not in self.field2type:
+                raise ConfigError(
+                    f"{self.dataset_name}: selected_features names {field!r}, which is not loaded; set it to "
+                    "columns of the item file, and name these in load_col: {item: [item_id, …]}"
+                )
 
     def _load_inter_feat(self, token: str, dataset_path: str) -> None:
         if self._bilingual is not None:

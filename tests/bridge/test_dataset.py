@@ -154,6 +154,15 @@ def test_a_time_that_is_not_loaded_is_named_with_its_remedy(model: str, write: C
         build_dataset(settings).build()
 
 
+@pytest.mark.parametrize("model", ["FDSA", "SASRecF"])
+def test_a_feature_that_is_not_loaded_is_named_with_its_remedy(model: str, write: Callable[..., Path]) -> None:
+    settings = _settings(write(), model=model, selected_features=["category"], train_neg_sample_args=None)
+    with pytest.raises(
+        ConfigError, match=r"selected_features names 'category', which is not loaded.*load_col: \{item:"
+    ):
+        build_dataset(settings)
+
+
 def test_items_without_text_are_named_and_counted_or_taken_as_empty(write: Callable[..., Path]) -> None:
     data_path = write(text=TEXTS[:1])
     for use in ("item_texts", "text_vectors"):
