@@ -4,7 +4,8 @@ In a joint regression an item without interactions is one that no user wanted: t
 to zero. So its weights are fitted to its text alone, by ridge regression of its text row on those of the items that
 somebody has met: a linear map from attributes to behaviour (Gantner et al., ICDM 2010, "Learning Attribute-to-Feature
 Mappings for Cold-Start Recommendations"), here from items to items. One factor for all keeps the scores of cold
-items, taken together, as large beside those of the others as the joint regression has them.
+items, taken together, as large beside those of the others as the joint regression has them; or they are brought to the
+level of the others (`cold_level`).
 """
 
 from __future__ import annotations
@@ -16,11 +17,18 @@ import scipy.linalg
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from recbole_xlrec.model.cold_level import measure
+
 Matrix = NDArray[np.floating[Any]]
 
 
 def cold_weights(
-    text_gram: Matrix, weights: Matrix, cold: NDArray[np.bool_], penalty: float, histories: sp.csr_matrix
+    text_gram: Matrix,
+    weights: Matrix,
+    cold: NDArray[np.bool_],
+    penalty: float,
+    histories: sp.csr_matrix,
+    popularity: float | None = None,
 ) -> Matrix:
     """Returns the columns of the cold items: in proportion to argmin ‖t_cold - C T_warm‖² + penalty · m ‖C‖².
 
@@ -33,6 +41,7 @@ def cold_weights(
         cold: (items,) true for items that nobody has met.
         penalty: Above 0.
         histories: (users, items).
+        popularity: Of `cold_level.measure`; None for the size that the joint regression gives.
 
     Returns:
         (warm, cold).
@@ -40,6 +49,9 @@ def cold_weights(
     warm = ~cold
     columns = _by_text(text_gram[np.ix_(warm, warm)], text_gram[np.ix_(warm, cold)], penalty)  # (warm, cold)
     met = histories[:, warm]  # (users, warm)
+    if popularity is not None:
+        known = weights[np.ix_(warm, warm)]
+        return measure(known, text_gram[np.ix_(warm, warm)], penalty, met, popularity).of(columns, known)
     scale = _size(met, weights[np.ix_(warm, cold)]) / max(_size(met, columns), 1e-12)
     return columns * columns.dtype.type(scale)
 
@@ -60,7 +72,7 @@ class Fitted(NamedTuple):
     histories: sp.csr_matrix
 
 
-def new_weights(fitted: Fitted, new: sp.csr_matrix, penalty: float) -> Matrix:
+def new_weights(fitted: Fitted, new: sp.csr_matrix, penalty: float, popularity: float | None = None) -> Matrix:
     """Weights of items that come after training, as `cold_weights` has them.
 
     The factor is that of the cold items of training, so that a new item scores as one of these with its text would;
@@ -73,6 +85,7 @@ def new_weights(fitted: Fitted, new: sp.csr_matrix, penalty: float) -> Matrix:
         fitted: The joint regression.
         new: (new, width) text rows.
         penalty: As of `cold_weights`; 0 for the joint regression itself.
+        popularity: As of `cold_weights`.
 
     Returns:
         (items, new).
@@ -87,10 +100,15 @@ def new_weights(fitted: Fitted, new: sp.csr_matrix, penalty: float) -> Matrix:
         return out
     own = fitted.rows[warm]  # (warm, width)
     among = (own @ own.T).toarray().astype(dtype)
+    met = fitted.histories[:, warm]
+    if popularity is not None:
+        weights = fitted.weights[np.ix_(warm, warm)]
+        level = measure(weights, among.copy(), penalty, met, popularity)
+        out[warm] = level.of(_by_text(among, products[warm], penalty), weights)
+        return out
     right = np.hstack([products[warm], (own @ fitted.rows[cold].T).toarray().astype(dtype)])  # (warm, new + cold)
     columns = _by_text(among, right, penalty)
     mine, known = columns[:, : new.shape[0]], columns[:, new.shape[0] :]
-    met = fitted.histories[:, warm]
     larger, smaller = (fitted.weights[np.ix_(warm, cold)], known) if cold.any() else (joint, mine)
     out[warm] = mine * dtype.type(_size(met, larger) / max(_size(met, smaller), 1e-12))
     return out

@@ -6,7 +6,8 @@ and to CEASE / Add-EASE (Jeunen, Van Balen and Goethals, RecSys 2020). Where we 
 
 * The text rows are character n-grams, item features and, if wanted, vectors of a multilingual encoder, each with a
   weight. They score items that nobody has met yet.
-* Items that nobody has met in training take their weights from text alone (`cold_items`).
+* Items that nobody has met in training take their weights from text alone (`cold_items`), and can be brought to the
+  level of the others (`cold_level`).
 * Users with long histories can be made to count less (`user_balance`); EASE counts pairs of items, and so a user by the
   square of the history's length.
 * Text rows alone do not carry co-consumption over to another language: to the regression, users of another language are
@@ -22,18 +23,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 from recbole.model.abstract_recommender import GeneralRecommender
 from recbole.utils import InputType, ModelType
-from scipy.linalg import lapack
 from torch import nn
 
 from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.model.cold_items import Fitted, cold_weights, new_weights
 from recbole_xlrec.model.histories import Histories
+from recbole_xlrec.model.regression import inverse_of, weights_of
 from recbole_xlrec.model.text_rows import counterparts
 from recbole_xlrec.model.weighted_rows import Values, WeightedRows
 
@@ -61,6 +61,7 @@ class XLEASE(GeneralRecommender):
         super().__init__(config, dataset)
         self.dummy_param = nn.Parameter(torch.zeros(1))  # RecBole builds an optimizer for every model
         dtype = _dtype(config["precision"])
+        self.popularity = _popularity(config)
         items = dataset.visible_items  # (active,) internal ids that training may see
         check_memory(len(items), dtype, config["max_memory_gb"])
         histories = dataset.histories()[:, items].astype(dtype)  # (users, active)
@@ -78,9 +79,9 @@ class XLEASE(GeneralRecommender):
         self.register_buffer("active", torch.from_numpy(items), persistent=False)
         inverse = inverse_of(gram, config["reg_weight"])
         self.inverse_diagonal = inverse.diagonal().copy()  # (active,)
-        weights = _weights(inverse)
+        weights = weights_of(inverse)
         if text_gram is not None:
-            columns = cold_weights(text_gram, weights, cold, config["cold_penalty"], histories)
+            columns = cold_weights(text_gram, weights, cold, config["cold_penalty"], histories, self.popularity)
             weights[np.ix_(~cold, cold)] = columns
         self.weights = torch.from_numpy(weights).to(self.device)
         self.other_parameter_name = ["weights"]
@@ -137,7 +138,7 @@ class XLEASE(GeneralRecommender):
             )
         histories = dataset.histories()[:, items].astype(self.histories.dtype)
         fitted = Fitted(rows, self.weights.cpu().numpy(), self.inverse_diagonal, histories)
-        return torch.from_numpy(new_weights(fitted, new, config["cold_penalty"])).to(self.weights)
+        return torch.from_numpy(new_weights(fitted, new, config["cold_penalty"], self.popularity)).to(self.weights)
 
     def known_new(self, interaction: Any, weights: torch.Tensor) -> torch.Tensor:
         """Scores of new items for users, (batch, new)."""
@@ -165,52 +166,6 @@ class XLEASE(GeneralRecommender):
         return torch.from_numpy(histories.toarray()).to(self.device)
 
 
-def zero_diagonal_regression(gram: Matrix, penalty: float) -> Matrix:
-    """Solves min ‖X - XB‖² + penalty ‖B‖² with a zero diagonal of B, given the Gram matrix of X.
-
-    With P = (XᵀX + penalty I)⁻¹, B = I - P diag(1/P_ii) (Steck 2019, equation 8).
-
-    Args:
-        gram: (items, items), symmetric positive semi-definite; overwritten.
-        penalty: Above 0.
-
-    Returns:
-        (items, items) weights; column j scores item j.
-
-    Raises:
-        ConfigError: If the matrix is not positive definite at this precision.
-    """
-    return _weights(inverse_of(gram, penalty))
-
-
-def inverse_of(gram: Matrix, penalty: float) -> Matrix:
-    """The upper triangle of (gram + penalty I)⁻¹, in the place of the Gram matrix; see `zero_diagonal_regression`."""
-    gram.flat[:: len(gram) + 1] += penalty
-    try:
-        factor = scipy.linalg.cholesky(gram.T, lower=False, overwrite_a=True, check_finite=False)
-    except np.linalg.LinAlgError as error:
-        raise ConfigError("the regression cannot be solved: raise reg_weight, or set precision: float64") from error
-    invert = lapack.spotri if gram.dtype == np.float32 else lapack.dpotri
-    inverse, info = invert(factor, lower=0, overwrite_c=1)  # upper triangle of P
-    if info != 0:
-        raise ConfigError("the regression cannot be solved: raise reg_weight, or set precision: float64")
-    return inverse
-
-
-def _weights(inverse: Matrix) -> Matrix:
-    """From the upper triangle of P to B, block by block so that no third matrix is needed."""
-    size, block = len(inverse), 1024
-    diagonal = inverse.diagonal().copy()
-    for start in range(0, size, block):
-        stop = min(start + block, size)
-        square = inverse[start:stop, start:stop]
-        square[:] = np.triu(square) + np.triu(square, 1).T
-        inverse[stop:, start:stop] = inverse[start:stop, stop:].T
-    inverse /= -diagonal
-    inverse.flat[:: size + 1] = 0.0
-    return inverse
-
-
 def check_memory(items: int, dtype: type, limit_gb: float) -> None:
     """Refuses a fit that needs more memory than allowed, before anything is allocated.
 
@@ -224,6 +179,20 @@ def check_memory(items: int, dtype: type, limit_gb: float) -> None:
             f"{limit_gb}. Raise it if there is that much, filter rare items (item_inter_num_interval), "
             "or take XLProfile"
         )
+
+
+def _popularity(config: Any) -> float | None:
+    popularity = config["unseen_popularity"]
+    if popularity is None:
+        return None
+    if not 0 <= popularity <= 1:
+        raise ConfigError(f"unseen_popularity: from 0 to 1, or ~, found {popularity}")
+    if config["cold_penalty"] <= 0 or (config["lexical_weight"] <= 0 and config["semantic_weight"] <= 0):
+        raise ConfigError(
+            "unseen_popularity needs weights of text alone: set cold_penalty, and lexical_weight or semantic_weight, "
+            "above 0, or unseen_popularity: ~"
+        )
+    return float(popularity)
 
 
 def _dtype(precision: str) -> type:

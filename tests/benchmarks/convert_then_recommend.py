@@ -29,7 +29,7 @@ from recbole_xlrec.convert.pipeline import convert
 from recbole_xlrec.convert.registry import find_source
 from recbole_xlrec.data.atomic import read_atomic, write_atomic
 from recbole_xlrec.evaluation.metrics import ndcg
-from recbole_xlrec.model.xlease import _text_rows
+from recbole_xlrec.model.weighted_rows import WeightedRows
 from recbole_xlrec.ranking.ranking import Ranking, load_ranking
 
 SEEDS = (2020, 2021, 2022)
@@ -119,7 +119,7 @@ def cold(folder: Path, dataset: str) -> None:
         scores["XLProfile (text profile)"] = _profile_scores(folder, dataset, name, seed, train)
         for key, changed in (("text k-NN, titles", _TITLES), ("text k-NN, XLEASE's rows", {})):
             settings = XLConfig("XLEASE", name, files, {**_cold_settings(folder, seed), **changed})
-            unit = normalize(_text_rows(settings, _train(settings), train.visible_items))
+            unit = normalize(WeightedRows(settings, _train(settings), train.visible_items).of_items())
             scores[key] = ((model.histories @ unit) @ unit.T).toarray()
         scores["random"] = np.random.default_rng(seed).random(scores["XLEASE"].shape)
         for key, values in scores.items():

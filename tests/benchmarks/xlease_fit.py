@@ -20,7 +20,8 @@ from recbole_xlrec.bridge.environment import PeakMemory
 from recbole_xlrec.bridge.experiment import build_dataset
 from recbole_xlrec.bridge.registry import register
 from recbole_xlrec.convert.ml100k_xl import convert
-from recbole_xlrec.model.xlease import XLEASE, zero_diagonal_regression
+from recbole_xlrec.model.regression import zero_diagonal_regression
+from recbole_xlrec.model.xlease import XLEASE
 
 REPEATS = 5
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from recbole_xlrec.data.atomic import read_atomic, write_atomic
 from recbole_xlrec.errors import ConfigError, DataError
-from recbole_xlrec.model.xlease import _weights, check_memory, zero_diagonal_regression
+from recbole_xlrec.model.regression import weights_of, zero_diagonal_regression
+from recbole_xlrec.model.xlease import check_memory
 
 Tables = dict[str, list[tuple[Any, ...]]]
 PLAIN = {"lexical_weight": 0.0, "semantic_weight": 0.0, "transfer_weight": 0.0}
@@ -46,7 +47,7 @@ def test_weights_are_the_same_across_block_borders() -> None:
     whole = np.triu(triangle) + np.triu(triangle, 1).T
     expected = whole / -np.diag(whole)
     np.fill_diagonal(expected, 0)
-    np.testing.assert_array_equal(_weights(triangle.copy()), expected)
+    np.testing.assert_array_equal(weights_of(triangle.copy()), expected)
 
 
 @pytest.mark.parametrize("gram", [-np.eye(3), np.array([[1.0, 4.0], [4.0, 1.0]])])
@@ -117,6 +118,21 @@ def test_an_unknown_precision_and_too_little_memory_are_refused(fit: Callable[..
         fit("XLEASE", two_languages, precision="half")
     with pytest.raises(ConfigError, match=r"GB for 12 items"):
         fit("XLEASE", two_languages, max_memory_gb=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"unseen_popularity": 1.5}, "unseen_popularity: from 0 to 1, or ~, found 1.5"),
+        ({"unseen_popularity": 0.5, "cold_penalty": 0.0}, "set cold_penalty, and lexical_weight"),
+        ({"unseen_popularity": 0.5, **PLAIN}, "set cold_penalty, and lexical_weight"),
+    ],
+)
+def test_a_level_that_cannot_be_measured_is_refused(
+    config: dict[str, Any], message: str, fit: Callable[..., Any], two_languages: Tables
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        fit("XLEASE", two_languages, **config)
 
 
 def test_a_negative_penalty_ends_in_a_config_error(fit: Callable[..., Any], two_languages: Tables) -> None:
