@@ -33,6 +33,7 @@ MODELS: dict[str, str] = {
     "DirectAU": "C. Wang et al. Towards Representation Alignment and Uniformity in Collaborative Filtering. KDD 2022.",
     "GRU4Rec": "B. Hidasi et al. Session-based Recommendations with Recurrent Neural Networks. ICLR 2016.",
     "SASRec": _SASREC,
+    "SASRecF": f"{_SASREC} With features of items, as RecBole has it.",
     "BERT4Rec": "F. Sun et al. BERT4Rec: Sequential Recommendation with Bidirectional Encoder Representations from "
     "Transformer. CIKM 2019.",
     "FM": "S. Rendle. Factorization Machines. ICDM 2010.",
@@ -49,7 +50,8 @@ MODELS: dict[str, str] = {
     + _LIGHTGCN,
     "XLSASRec": f"after {_SASREC} And Y. Hou et al. Towards Universal Sequence Representation Learning for Recommender "
     "Systems. KDD 2022.",
-    "XLMLP": "after P. Covington et al. Deep Neural Networks for YouTube Recommendations. RecSys 2016.",
+    "XLMLP": "after P. Covington et al. Deep Neural Networks for YouTube Recommendations. RecSys 2016; and Y. Koren. Factor "
+    "in the Neighbors: Scalable and Accurate Collaborative Filtering. TKDD 2010.",
     "XLBERT": "after J. Devlin et al. BERT: Pre-training of Deep Bidirectional Transformers for Language "
     "Understanding. NAACL 2019; two towers after N. Reimers and I. Gurevych. Sentence-BERT. EMNLP 2019; and the "
     "pretrained model's own authors",
