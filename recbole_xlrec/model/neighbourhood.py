@@ -25,7 +25,7 @@ from recbole_xlrec.model.kernels import Floats, Ids, Kernel
 
 _ITEM_SHRINKAGE, _USER_SHRINKAGE = 25.0, 10.0
 _CELLS = 1 << 22  # similarities at a time
-_BATCHES = 256  # of evaluation, remembered
+_REMEMBERED = 1_000_000  # rows of evaluation, at most
 
 
 class Opinions:
@@ -107,6 +107,7 @@ class Neighbourhood(nn.Module):
         self.vectors = nn.Embedding(known.shape[1], width)
         self.width = known.shape[1] * width
         self._remembered: dict[bytes, torch.Tensor] = {}
+        self._room = _REMEMBERED  # rows
 
     def forward(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
         """(batch,) users and items, of training rows while training → (batch, self.width)."""
@@ -119,8 +120,10 @@ class Neighbourhood(nn.Module):
     def _of_others(self, users: Ids, items: Ids) -> torch.Tensor:
         """(batch,) → (batch, values)."""
         asked = users.tobytes() + items.tobytes()
-        if asked not in self._remembered:
-            if len(self._remembered) == _BATCHES:
-                self._remembered.clear()
-            self._remembered[asked] = torch.from_numpy(self.opinions.values(users, items))
-        return self._remembered[asked]
+        if asked in self._remembered:
+            return self._remembered[asked]
+        values = torch.from_numpy(self.opinions.values(users, items))
+        if len(users) <= self._room:
+            self._room -= len(users)
+            self._remembered[asked] = values
+        return values

@@ -138,6 +138,15 @@ def test_training_and_evaluation_read_the_same_values_and_evaluation_remembers_t
     torch.testing.assert_close(spread, torch.ones(6), rtol=1e-4, atol=1e-4)
 
 
+def test_no_more_rows_are_remembered_than_there_is_room_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbourhood, "_REMEMBERED", 5)
+    module = Neighbourhood(world.opinions(), (world.users, world.items), width=4).eval()
+    for some in (slice(4), slice(4, 8), slice(8, 9)):  # the second has no room, and the third has
+        rows = torch.from_numpy(world.users[some]), torch.from_numpy(world.items[some])
+        torch.testing.assert_close(module(*rows), module(*rows))
+    assert sum(map(len, module._remembered.values())) == 5
+
+
 def test_who_has_no_history_and_what_nobody_met_have_no_company(world: World) -> None:
     nobody, stranger = USERS - 1, ITEMS - 1
     assert not world.opinions().values(np.full(ITEMS, nobody), np.arange(ITEMS)).any()

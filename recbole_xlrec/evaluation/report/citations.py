@@ -50,8 +50,8 @@ MODELS: dict[str, str] = {
     + _LIGHTGCN,
     "XLSASRec": f"after {_SASREC} And Y. Hou et al. Towards Universal Sequence Representation Learning for Recommender "
     "Systems. KDD 2022.",
-    "XLMLP": "after P. Covington et al. Deep Neural Networks for YouTube Recommendations. RecSys 2016; and Y. Koren. Factor "
-    "in the Neighbors: Scalable and Accurate Collaborative Filtering. TKDD 2010.",
+    "XLMLP": "after P. Covington et al. Deep Neural Networks for YouTube Recommendations. RecSys 2016; and Y. Koren. "
+    "Factor in the Neighbors: Scalable and Accurate Collaborative Filtering. TKDD 2010.",
     "XLBERT": "after J. Devlin et al. BERT: Pre-training of Deep Bidirectional Transformers for Language "
     "Understanding. NAACL 2019; two towers after N. Reimers and I. Gurevych. Sentence-BERT. EMNLP 2019; and the "
     "pretrained model's own authors",
