@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -137,3 +139,19 @@ def test_text_that_tells_nothing_gives_unseen_items_the_mean_of_the_others(marke
     level = measure(market.known, alike, 1.0, met, 1.0)
     assert level.scale == 0
     assert level.shift == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("popularity", "matrices"), [(None, 3.0), (1.0, 4.5)])
+def test_no_more_memory_is_held_than_is_announced(popularity: float | None, matrices: float) -> None:
+    items, draw = 1_500, np.random.default_rng(0)
+    rows = sp.csr_matrix((draw.random((items, 300)) < 0.02).astype(np.float32))
+    histories = sp.csr_matrix((draw.random((60, items)) < 0.05).astype(np.float32))
+    cold = np.arange(items) >= items - 100
+    histories = sp.csr_matrix(histories.multiply(~cold))
+    text = (rows @ rows.T).toarray()
+    weights = zero_diagonal_regression(text + (histories.T @ histories).toarray(), 2.0)
+    tracemalloc.start()
+    cold_weights(text, weights, cold, 3.0, histories, popularity)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak + text.nbytes + weights.nbytes <= (matrices + 0.5) * text.nbytes  # a sample of scores and blocks besides
