@@ -154,4 +154,4 @@ def test_no_more_memory_is_held_than_is_announced(popularity: float | None, matr
     cold_weights(text, weights, cold, 3.0, histories, popularity)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak + text.nbytes + weights.nbytes <= (matrices + 0.5) * text.nbytes  # a sample of scores and blocks besides
+    assert peak + text.nbytes + weights.nbytes <= (matrices + 0.5) * text.nbytes  # a sample of scores besides
