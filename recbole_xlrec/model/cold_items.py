@@ -76,10 +76,7 @@ def new_weights(fitted: Fitted, new: sp.csr_matrix, penalty: float, popularity: 
     """Weights of items that come after training, as `cold_weights` has them.
 
     The factor is that of the cold items of training, so that a new item scores as one of these with its text would;
-    where training has none, it is taken from the new ones.
-
-    What the joint regression would have given a new item follows from the inverse P of its Gram matrix: by block
-    inversion P g, where g are the inner products with its text row; and P is (I - B) diag(P).
+    where training has none, it is taken from the new ones. With a popularity both have the same level instead.
 
     Args:
         fitted: The joint regression.
@@ -93,10 +90,9 @@ def new_weights(fitted: Fitted, new: sp.csr_matrix, penalty: float, popularity: 
     cold = np.bincount(fitted.histories.indices, minlength=len(fitted.weights)) == 0  # (items,)
     warm, dtype = ~cold, fitted.weights.dtype
     products = (fitted.rows @ new.T).toarray().astype(dtype)  # (items, new)
-    joint = fitted.diagonal[warm, None] * (products - fitted.weights.T @ products)[warm]  # (warm, new)
     out = np.zeros(products.shape, dtype=dtype)
-    out[warm] = joint
     if penalty <= 0:
+        out[warm] = _joint(fitted, products)[warm]
         return out
     own = fitted.rows[warm]  # (warm, width)
     among = (own @ own.T).toarray().astype(dtype)
@@ -109,9 +105,20 @@ def new_weights(fitted: Fitted, new: sp.csr_matrix, penalty: float, popularity: 
     right = np.hstack([products[warm], (own @ fitted.rows[cold].T).toarray().astype(dtype)])  # (warm, new + cold)
     columns = _by_text(among, right, penalty)
     mine, known = columns[:, : new.shape[0]], columns[:, new.shape[0] :]
-    larger, smaller = (fitted.weights[np.ix_(warm, cold)], known) if cold.any() else (joint, mine)
+    larger, smaller = (
+        (fitted.weights[np.ix_(warm, cold)], known) if cold.any() else (_joint(fitted, products)[warm], mine)
+    )
     out[warm] = mine * dtype.type(_size(met, larger) / max(_size(met, smaller), 1e-12))
     return out
+
+
+def _joint(fitted: Fitted, products: Matrix) -> Matrix:
+    """What the joint regression would have given new items: (items, new) products of text rows → (items, new).
+
+    By block inversion that is P g, where P is the inverse of its Gram matrix and g are the products; and P is
+    (I - B) diag(P).
+    """
+    return fitted.diagonal[:, None] * (products - fitted.weights.T @ products)
 
 
 def _by_text(among: Matrix, right: Matrix, penalty: float) -> Matrix:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from recbole.utils import FeatureType
 from sklearn.preprocessing import normalize
 
+from recbole_xlrec.model.histories import Ids
 from recbole_xlrec.text.aligned import TextRows
 
-Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 _ROWS = 16384  # items whose text is read at a time

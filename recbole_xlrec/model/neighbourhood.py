@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from torch import nn
 from tqdm.auto import tqdm
 
-from recbole_xlrec.model.kernels import Floats, Ids, Kernel
+from recbole_xlrec.model.histories import Ids
+from recbole_xlrec.model.kernels import Floats, Kernel
 
 _ITEM_SHRINKAGE, _USER_SHRINKAGE = 25.0, 10.0
 _CELLS = 1 << 22  # similarities at a time
@@ -56,13 +57,16 @@ class Opinions:
         """(rows,) users and items → (rows, 2 * kernels), the opinion and the support of each kernel."""
         found = np.zeros((len(users), 2 * len(self.kernels)), dtype=np.float32)
         order = np.argsort(users, kind="stable")
-        bounds = np.flatnonzero(np.diff(users[order], append=-1)) + 1
-        groups = np.split(order, bounds[:-1])
+        groups = np.split(order, np.flatnonzero(np.diff(users[order])) + 1)  # (rows of a user,) each
         for rows in tqdm(groups, unit="users", desc="neighbourhood", disable=not show_progress):
-            history, beyond = self.of(int(users[rows[0]]))
-            step = max(1, _CELLS // max(1, len(history)))
-            for some in (rows[start : start + step] for start in range(0, len(rows) if len(history) else 0, step)):
-                found[some] = self._of_one(int(users[rows[0]]), items[some], history, beyond)
+            user = int(users[rows[0]])
+            history, beyond = self.of(user)
+            if not len(history):
+                continue
+            step = max(1, _CELLS // len(history))
+            for start in range(0, len(rows), step):
+                some = rows[start : start + step]
+                found[some] = self._of_one(user, items[some], history, beyond)
         return found
 
     def _of_one(self, user: int, items: Ids, history: Ids, beyond: Floats) -> Floats:

@@ -26,7 +26,8 @@ from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.model.adapters import ADAPTERS, make_adapter
 from recbole_xlrec.model.click_labels import check_labels
 from recbole_xlrec.model.click_text import LanguageFeatures, TextFeatures
-from recbole_xlrec.model.kernels import Ids, make_kernels
+from recbole_xlrec.model.histories import Ids
+from recbole_xlrec.model.kernels import make_kernels
 from recbole_xlrec.model.layers import rows
 from recbole_xlrec.model.met_values import met_values
 from recbole_xlrec.model.neighbourhood import Neighbourhood, Opinions
