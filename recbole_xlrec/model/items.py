@@ -1,4 +1,4 @@
-"""What an item is to a trained model: its text through an adapter, a bounded offset of its own, its language."""
+"""What an item is to a trained model: its text through an adapter, offsets of its own and of its work, its language."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from recbole_xlrec.data.columns import ITEM, USER
 from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.model.adapters import ADAPTERS, make_adapter
 from recbole_xlrec.model.layers import bounded, rows
+from recbole_xlrec.model.works import Works
 from recbole_xlrec.text.aligned import TextRows
 
 _SELDOM = 0.1  # share of the items of training, at least, that stands for those consumed least
@@ -30,7 +31,8 @@ class Items(nn.Module):
     2022, call text alone inductive, and text with an offset transductive).
 
     Args:
-        config: `adapter`, `adapter_experts`, `id_embedding`, `id_norm`, `language_embedding`, `text_memory_gb`.
+        config: `adapter`, `adapter_experts`, `id_embedding`, `id_norm`, `work_embedding`, `language_embedding`,
+            `text_memory_gb`.
         dataset: The training part.
         width: Of the model.
 
@@ -56,8 +58,10 @@ class Items(nn.Module):
             adapter = make_adapter(kind, texts.width, width, config["adapter_experts"])
             self.text = AdaptedText(texts, adapter, config["text_memory_gb"])
         self.ids = nn.Embedding(dataset.item_num, width, padding_idx=0) if config["id_embedding"] else None
+        self.works = Works.of(config, dataset, width)
         counts = torch.from_numpy(dataset.training_counts)
-        self.register_buffer("counts", counts, persistent=False)  # (items,) interactions in training
+        known = counts if self.works is None else self.works.counts
+        self.register_buffer("counts", known, persistent=False)  # (items,) interactions in training, or of their works
         self.register_buffer("trained", (counts > 0).float()[:, None], persistent=False)  # (items, 1)
         seldom = torch.nonzero((counts > 0) & (counts <= most_of_least(counts)))[:, 0]
         self.register_buffer("seldom", seldom, persistent=False)  # (seldom,)
@@ -72,6 +76,8 @@ class Items(nn.Module):
         parts = [] if self.text is None else [self.text(items)]
         if self.ids is not None:
             parts.append(bounded(rows(self.ids.weight, items), self.id_norm) * rows(self.trained, items))
+        if self.works is not None:
+            parts.append(self.works(items))
         if self.language is not None and self.languages is not None:
             parts.append(self.language(self.languages if items is None else self.languages[items]))
         return torch.stack(parts).sum(dim=0)

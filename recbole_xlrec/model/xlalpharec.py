@@ -25,6 +25,7 @@ from recbole_xlrec.model.graph import LightConvolution
 from recbole_xlrec.model.histories import Histories
 from recbole_xlrec.model.items import Items
 from recbole_xlrec.model.joint import Encode, JointTraining
+from recbole_xlrec.model.language_mask import LanguageMask
 from recbole_xlrec.model.layers import initialise, rows
 from recbole_xlrec.model.softmax import CatalogueSoftmax
 from recbole_xlrec.model.unseen import UnseenItems
@@ -53,6 +54,7 @@ class XLAlphaRec(UnseenScores, GeneralRecommender):
         self.unseen = UnseenItems.of(config, self.items)
         self.joint = JointTraining(config, dataset, config["embedding_size"])
         self.softmax = CatalogueSoftmax.from_config(config, dataset)
+        self.other_languages = LanguageMask.of(config, dataset)
         self.apply(initialise)
 
     def _set_graphs(self, dataset: Any, layers: int) -> None:
@@ -67,8 +69,8 @@ class XLAlphaRec(UnseenScores, GeneralRecommender):
 
     def _convolved_texts(self, name: str) -> torch.Tensor | None:
         """(users + items, text), where convolving before the projection comes to the same as after it."""
-        text = self.items.text
-        if text is None or text.vectors is None or self.items.ids is not None or self.items.language is not None:
+        text, others = self.items.text, (self.items.ids, self.items.works, self.items.language)
+        if text is None or text.vectors is None or any(part is not None for part in others):
             return None
         return torch.cat(getattr(self, f"{name}_graph")(text.vectors)) if isinstance(text.adapter, nn.Linear) else None
 
@@ -80,9 +82,13 @@ class XLAlphaRec(UnseenScores, GeneralRecommender):
         batch = self.softmax.candidates(wanted)
         user_vectors, encode = self._sides()
         queries = self._queries(user_vectors(users))  # (users, width)
+        others = self.other_languages
+        no_negatives = None if others is None else others(users, own_row, wanted, batch)  # (users, chosen)
 
         def recommend(items: torch.Tensor) -> torch.Tensor:
             scores = queries @ F.normalize(items, dim=-1).T  # (users, chosen)
+            if no_negatives is not None:
+                scores = scores.masked_fill(no_negatives, torch.finfo(scores.dtype).min / 2)
             return self.softmax.shared(scores, own_row, batch.places(wanted), batch, weights)
 
         return self.joint(recommend, encode(batch.items), encode, batch.items)

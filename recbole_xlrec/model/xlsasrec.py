@@ -3,9 +3,10 @@
 SASRec (Kang and McAuley, ICDM 2018) with what later work found to matter: softmax over the catalogue at every position
 (Klenitskiy and Vasilev, RecSys 2023, "Turning Dross Into Gold Loss"), item vectors from a frozen text encoder through
 an adapter (Hou et al., KDD 2022, "UniSRec"), a trainable offset of bounded length beside them, and cosine scores with a
-temperature. Where we differ: windows count every target once (`bridge/windows`), what a user has met is no negative
-where it is no candidate (`met_mask`), pre-norm blocks on PyTorch's `scaled_dot_product_attention` with a term for each
-distance, the losses of `joint`, which know of languages, items that are `unseen`, and `transitions` beside the scores.
+temperature. Where we differ: windows count every target once (`bridge/windows`), what is no candidate of a ranking
+is no negative (`met_mask`, `language_mask`), pre-norm blocks on PyTorch's `scaled_dot_product_attention` with a term
+for each distance, the losses of `joint`, which know of languages, items that are `unseen`, and `transitions` beside the
+scores.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.model.histories import Histories
 from recbole_xlrec.model.items import Items
 from recbole_xlrec.model.joint import JointTraining
+from recbole_xlrec.model.language_mask import LanguageMask
 from recbole_xlrec.model.layers import CausalBlock, initialise, rows
 from recbole_xlrec.model.met_mask import MetMask
 from recbole_xlrec.model.softmax import Candidates, CatalogueSoftmax
@@ -56,6 +58,7 @@ class XLSASRec(UnseenScores, SequentialRecommender):
         self.softmax = CatalogueSoftmax.from_config(config, dataset)
         self.transitions = Transitions.of(config, dataset)
         self.met = MetMask(dataset) if config["exclude_met"] else None
+        self.other_languages = LanguageMask.of(config, dataset)
         self.apply(initialise)
 
     def calculate_loss(self, interaction: Any) -> torch.Tensor:
@@ -67,31 +70,35 @@ class XLSASRec(UnseenScores, SequentialRecommender):
         weights = self.joint.target_weights(users, wanted)
         batch = self.softmax.candidates(sequences, wanted)
         draws = (sequences > 0).sum() + len(sequences)  # a window has one target more than inputs
-        met = self._met(interaction, counted, wanted, batch)
+        no_negatives = self._no_negatives(interaction, counted, users, batch)
 
         def recommend(items: torch.Tensor) -> torch.Tensor:
             states = self._states(batch.places(sequences), items)[counted]  # (targets, width)
             scores = self._queries(states) @ F.normalize(items, dim=-1).T  # (targets, chosen)
-            if met is not None:
-                scores.masked_fill_(met, torch.finfo(scores.dtype).min / 2)
+            if no_negatives is not None:
+                scores.masked_fill_(no_negatives, torch.finfo(scores.dtype).min / 2)
             return self.softmax(scores, batch.places(wanted), batch, draws, weights)
 
         return self.joint(recommend, self.items(batch.items), self.items, batch.items)
 
-    def _met(
-        self, interaction: Any, counted: torch.Tensor, wanted: torch.Tensor, batch: Candidates
+    def _no_negatives(
+        self, interaction: Any, counted: torch.Tensor, users: torch.Tensor, batch: Candidates
     ) -> torch.Tensor | None:
-        """(targets, chosen) True for what is no negative, see `met_mask`; None where rankings list it too."""
-        if self.met is None:
-            return None
-        users, starts = interaction[self.USER_ID], interaction[PLACE] - interaction[self.ITEM_SEQ_LEN]  # (batch,) each
-        return self.met(users, starts, interaction[self.ITEM_SEQ], counted, wanted, batch)
+        """(targets, chosen) True for what is no candidate of a ranking, nor the target; None where all are."""
+        wanted, marked = interaction[TARGETS][counted], None  # (targets,)
+        if self.other_languages is not None:
+            marked = self.other_languages(users, torch.arange(len(wanted), device=wanted.device), wanted, batch)
+        if self.met is not None:
+            owners, starts = interaction[self.USER_ID], interaction[PLACE] - interaction[self.ITEM_SEQ_LEN]  # (batch,)
+            met = self.met(owners, starts, interaction[self.ITEM_SEQ], counted, wanted, batch)
+            marked = met if marked is None else marked.logical_or_(met)
+        return marked
 
     def own_item_vectors(self) -> torch.Tensor:
         """(items, width), of length 1, with their factor of transitions, (items, width + rank)."""
         vectors = self.items()
         if self.unseen is None:
-            vectors = vectors + (1 - self.items.trained) * self.items.unseen_offset()
+            vectors = vectors + (self.items.counts == 0)[:, None] * self.items.unseen_offset()
         parts = [F.normalize(vectors, dim=-1)]
         if self.transitions is not None:
             parts.append(self.transitions.targets)

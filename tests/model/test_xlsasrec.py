@@ -26,6 +26,7 @@ JOINT: list[dict[str, Any]] = [
     {"fgm_epsilon": 0.1},
     {"language_weights": {"de": 3.0}},
     {"language_embedding": True},
+    {"work_embedding": True},
     {"adapter": "moe", "adapter_experts": 3},
     {"adapter": "mlp"},
     {"loss": "sampled", "negatives": 5},
