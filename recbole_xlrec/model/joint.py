@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
-from recbole_xlrec.data.columns import ITEM, USER, WORK_ID
+from recbole_xlrec.data.columns import ITEM, USER
 from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.model.pairs import Pairs, consumed_pairs, edition_pairs
+from recbole_xlrec.model.works import work_names
 
 #: From item ids (chosen,), or None for all, to item vectors (chosen, width).
 Encode = Callable[[torch.Tensor | None], torch.Tensor]
@@ -164,7 +165,7 @@ def _item_languages(dataset: Any, key: str) -> NDArray[np.int64]:
 
 def _editions(dataset: Any) -> Pairs:
     languages = _item_languages(dataset, "align_works")
-    pairs = edition_pairs([values[0] for values in dataset.item_feature(WORK_ID)], languages)
+    pairs = edition_pairs(work_names(dataset), languages)
     return _some(pairs, "align_works", "no two items of different languages have one work_id")
 
 

@@ -17,6 +17,11 @@ from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.model.layers import bounded, rows
 
 
+def work_names(dataset: Any) -> list[str]:
+    """(items,) the column work_id; the empty string where an item has none."""
+    return [values[0] for values in dataset.item_feature(WORK_ID)]
+
+
 class Works(nn.Module):
     """A vector of each work of several items; other items have none.
 
@@ -57,8 +62,7 @@ class Works(nn.Module):
         """Those of a model; None where ``work_embedding`` is False."""
         if not config["work_embedding"]:
             return None
-        names = [values[0] for values in dataset.item_feature(WORK_ID)]
-        return cls(names, torch.from_numpy(dataset.training_counts), width, config["id_norm"])
+        return cls(work_names(dataset), torch.from_numpy(dataset.training_counts), width, config["id_norm"])
 
     def forward(self, items: torch.Tensor | None) -> torch.Tensor:
         """(chosen,) ids, or None for all → (chosen, width); zero where no edition has been met."""

@@ -88,7 +88,7 @@ class XLAlphaRec(UnseenScores, GeneralRecommender):
         def recommend(items: torch.Tensor) -> torch.Tensor:
             scores = queries @ F.normalize(items, dim=-1).T  # (users, chosen)
             if no_negatives is not None:
-                scores = scores.masked_fill(no_negatives, torch.finfo(scores.dtype).min / 2)
+                scores.masked_fill_(no_negatives, torch.finfo(scores.dtype).min / 2)
             return self.softmax.shared(scores, own_row, batch.places(wanted), batch, weights)
 
         return self.joint(recommend, encode(batch.items), encode, batch.items)

@@ -70,7 +70,7 @@ class XLSASRec(UnseenScores, SequentialRecommender):
         weights = self.joint.target_weights(users, wanted)
         batch = self.softmax.candidates(sequences, wanted)
         draws = (sequences > 0).sum() + len(sequences)  # a window has one target more than inputs
-        no_negatives = self._no_negatives(interaction, counted, users, batch)
+        no_negatives = self._no_negatives(interaction, counted, users, wanted, batch)
 
         def recommend(items: torch.Tensor) -> torch.Tensor:
             states = self._states(batch.places(sequences), items)[counted]  # (targets, width)
@@ -82,10 +82,10 @@ class XLSASRec(UnseenScores, SequentialRecommender):
         return self.joint(recommend, self.items(batch.items), self.items, batch.items)
 
     def _no_negatives(
-        self, interaction: Any, counted: torch.Tensor, users: torch.Tensor, batch: Candidates
+        self, interaction: Any, counted: torch.Tensor, users: torch.Tensor, wanted: torch.Tensor, batch: Candidates
     ) -> torch.Tensor | None:
         """(targets, chosen) True for what is no candidate of a ranking, nor the target; None where all are."""
-        wanted, marked = interaction[TARGETS][counted], None  # (targets,)
+        marked = None
         if self.other_languages is not None:
             marked = self.other_languages(users, torch.arange(len(wanted), device=wanted.device), wanted, batch)
         if self.met is not None:
