@@ -49,7 +49,7 @@ class MetMask(nn.Module):
             sequences: (batch, seq) inputs, 0 after the last.
             counted: (batch, seq) True where a position's target counts.
             wanted: (targets,) the targets that count, window by window.
-            candidates: Of the batch; the inputs and targets are among them.
+            candidates: Of these windows; the targets are among them.
 
         Returns:
             (targets, chosen) True where the user had met the item before the target, which is never marked itself.
@@ -57,8 +57,9 @@ class MetMask(nn.Module):
         before = self._before(users, starts, candidates)  # (batch, chosen)
         window, step = counted.nonzero(as_tuple=True)  # (targets,) each
         later = torch.arange(sequences.shape[1], device=sequences.device) > step[:, None]  # (targets, seq)
+        inputs = candidates.places_or_padding(sequences)  # (batch, seq)
         met = before[window]  # (targets, chosen)
-        met.scatter_(1, candidates.places(sequences[window].masked_fill(later, 0)), True)
+        met.scatter_(1, inputs[window].masked_fill(later, 0), True)
         return met.scatter_(1, candidates.places(wanted)[:, None], False)
 
     def _before(self, users: torch.Tensor, starts: torch.Tensor, candidates: Candidates) -> torch.Tensor:

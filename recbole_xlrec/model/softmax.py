@@ -27,7 +27,7 @@ class Candidates(NamedTuple):
 
     Attributes:
         items: (chosen,) their ids, ascending; None for the whole catalogue.
-        sampled: (negatives,) places in `items` of what was drawn uniformly; None for the whole catalogue.
+        sampled: (negatives,) places in `items` of what was drawn uniformly; None where nothing was drawn.
         size: How many they are, the padding item, which stands first, among them.
     """
 
@@ -45,6 +45,14 @@ class Candidates(NamedTuple):
             return items
         places = torch.searchsorted(self.items, items).clamp(max=self.size - 1)
         return torch.where(self.items[places] == items, places, 0)
+
+    def only(self, columns: torch.Tensor) -> Candidates:
+        """Those at some places, (columns,), ascending and the padding item's among them."""
+        items = columns if self.items is None else self.items[columns]  # (columns,)
+        if self.sampled is None:
+            return Candidates(items, None, len(items))
+        places = torch.searchsorted(columns, self.sampled).clamp(max=len(columns) - 1)  # (negatives,)
+        return Candidates(items, places[columns[places] == self.sampled], len(items))
 
 
 class CatalogueSoftmax(nn.Module):
@@ -106,23 +114,19 @@ class CatalogueSoftmax(nn.Module):
         targets: torch.Tensor,
         candidates: Candidates,
         draws: torch.Tensor | int,
-        weights: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Mean loss.
+        """The loss of each target, (rows,).
 
         Args:
             scores: (rows, chosen), of every candidate; those of items that training does not know are of no account.
             targets: (rows,) places of the targets among the candidates.
-            candidates: What `candidates` chose.
+            candidates: Some of what `candidates` chose, or all.
             draws: Interactions of the batch, by which its items became candidates.
-            weights: (rows,) of each target; all alike where None.
         """
         if self.loss == "gbce":
-            losses = self._gbce(scores, targets, candidates)
-        else:
-            logits = self._logits(scores.float(), targets, candidates.items, draws)  # (rows, chosen)
-            losses = F.cross_entropy(logits, targets, reduction="none")  # (rows,)
-        return _mean(losses, weights)
+            return self._gbce(scores, targets, candidates)
+        logits = self._logits(scores.float(), targets, candidates.items, draws)  # (rows, chosen)
+        return F.cross_entropy(logits, targets, reduction="none")
 
     def shared(
         self,
@@ -130,26 +134,29 @@ class CatalogueSoftmax(nn.Module):
         rows: torch.Tensor,
         targets: torch.Tensor,
         candidates: Candidates,
-        weights: torch.Tensor | None = None,
+        draws: torch.Tensor | int,
     ) -> torch.Tensor:
-        """Mean loss, as `forward` has it, where several targets share a row of scores; each is ranked for itself.
+        """The loss of each target, as `forward` has it, where several share a row of scores; each is ranked for itself.
 
         Args:
             scores: (rows, chosen), of every candidate.
             rows: (targets,) row of each target.
             targets: (targets,) places of the targets among the candidates.
-            candidates: What `candidates` chose.
-            weights: (targets,) of each target; all alike where None.
+            candidates: Some of what `candidates` chose, or all.
+            draws: Interactions of the batch.
+
+        Returns:
+            (targets,).
         """
         own = scores[rows, targets].float()  # (targets,)
         if self.loss == "gbce":
-            return _mean(self._shared_gbce(scores, rows, targets, own, candidates), weights)
-        change, back = self._corrections(torch.float32, candidates.items, len(targets))
+            return self._shared_gbce(scores, rows, targets, own, candidates)
+        change, back = self._corrections(torch.float32, candidates.items, draws)
         whole = torch.logsumexp(scores.float() + change, dim=1)[rows]  # (targets,)
         if back is not None:  # of its own row, the target's score counts as it is
             share = torch.exp(own - whole) - torch.exp(own - back[targets] - whole)  # (targets,)
             whole = whole + torch.log1p(share.clamp(min=_LEAST_SHARE))
-        return _mean(whole - own, weights)
+        return whole - own
 
     def _logits(
         self, scores: torch.Tensor, targets: torch.Tensor, items: torch.Tensor | None, draws: torch.Tensor | int
@@ -165,7 +172,7 @@ class CatalogueSoftmax(nn.Module):
         """(chosen,) what is added to every score, and (chosen,) what a target gets back; None if nothing."""
         known = self.known if items is None else self.known[items]  # (chosen,)
         change = torch.where(known, 0.0, torch.finfo(dtype).min / 2)  # (chosen,)
-        if items is None:
+        if items is None or self.loss == "full":
             return change, None
         uniform = 1 - (1 - 1 / self.count) ** self.negatives  # drawn with replacement
         chances = log_chances(self.popularity[items], draws, uniform).to(dtype)  # (chosen,)
@@ -193,10 +200,6 @@ class CatalogueSoftmax(nn.Module):
         times = torch.bincount(places, minlength=scores.shape[1])  # (chosen,) how often each was drawn
         negatives = F.softplus(scores[:, places].float()).sum(dim=1)[rows]  # (targets,)
         return -self.power * F.logsigmoid(own) + negatives - F.softplus(own) * times[targets]
-
-
-def _mean(losses: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
-    return losses.mean() if weights is None else (losses * weights).sum() / weights.sum().clamp(min=1e-9)
 
 
 def log_chances(popularity: torch.Tensor, draws: torch.Tensor | int, uniform: float) -> torch.Tensor:

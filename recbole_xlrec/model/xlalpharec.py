@@ -25,7 +25,7 @@ from recbole_xlrec.model.graph import LightConvolution
 from recbole_xlrec.model.histories import Histories
 from recbole_xlrec.model.items import Items
 from recbole_xlrec.model.joint import Encode, JointTraining
-from recbole_xlrec.model.language_mask import LanguageMask
+from recbole_xlrec.model.language_blocks import LanguageBlocks, mean_loss
 from recbole_xlrec.model.layers import initialise, rows
 from recbole_xlrec.model.softmax import CatalogueSoftmax
 from recbole_xlrec.model.unseen import UnseenItems
@@ -54,7 +54,7 @@ class XLAlphaRec(UnseenScores, GeneralRecommender):
         self.unseen = UnseenItems.of(config, self.items)
         self.joint = JointTraining(config, dataset, config["embedding_size"])
         self.softmax = CatalogueSoftmax.from_config(config, dataset)
-        self.other_languages = LanguageMask.of(config, dataset)
+        self.blocks_of = LanguageBlocks.of(config, dataset)
         self.apply(initialise)
 
     def _set_graphs(self, dataset: Any, layers: int) -> None:
@@ -82,14 +82,18 @@ class XLAlphaRec(UnseenScores, GeneralRecommender):
         batch = self.softmax.candidates(wanted)
         user_vectors, encode = self._sides()
         queries = self._queries(user_vectors(users))  # (users, width)
-        others = self.other_languages
-        no_negatives = None if others is None else others(users, own_row, wanted, batch)  # (users, chosen)
+        blocks = self.blocks_of(users, own_row, wanted, batch)
 
         def recommend(items: torch.Tensor) -> torch.Tensor:
-            scores = queries @ F.normalize(items, dim=-1).T  # (users, chosen)
-            if no_negatives is not None:
-                scores.masked_fill_(no_negatives, torch.finfo(scores.dtype).min / 2)
-            return self.softmax.shared(scores, own_row, batch.places(wanted), batch, weights)
+            directions = F.normalize(items, dim=-1)  # (chosen, width)
+            losses = []
+            for block in blocks:
+                scores = rows(queries, block.rows) @ rows(directions, block.columns).T  # (users, chosen) of it
+                no_negatives = block.no_negatives(len(scores), block.row_of)
+                if no_negatives is not None:
+                    scores.masked_fill_(no_negatives, torch.finfo(scores.dtype).min / 2)
+                losses.append(self.softmax.shared(scores, block.row_of, block.places, block.candidates, len(wanted)))
+            return mean_loss(blocks, losses, weights)
 
         return self.joint(recommend, encode(batch.items), encode, batch.items)
 

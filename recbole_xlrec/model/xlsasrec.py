@@ -4,7 +4,7 @@ SASRec (Kang and McAuley, ICDM 2018) with what later work found to matter: softm
 (Klenitskiy and Vasilev, RecSys 2023, "Turning Dross Into Gold Loss"), item vectors from a frozen text encoder through
 an adapter (Hou et al., KDD 2022, "UniSRec"), a trainable offset of bounded length beside them, and cosine scores with a
 temperature. Where we differ: windows count every target once (`bridge/windows`), what is no candidate of a ranking
-is no negative (`met_mask`, `language_mask`), pre-norm blocks on PyTorch's `scaled_dot_product_attention` with a term
+is no negative (`met_mask`, `language_blocks`), pre-norm blocks on PyTorch's `scaled_dot_product_attention` with a term
 for each distance, the losses of `joint`, which know of languages, items that are `unseen`, and `transitions` beside the
 scores.
 """
@@ -25,10 +25,10 @@ from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.model.histories import Histories
 from recbole_xlrec.model.items import Items
 from recbole_xlrec.model.joint import JointTraining
-from recbole_xlrec.model.language_mask import LanguageMask
+from recbole_xlrec.model.language_blocks import Block, LanguageBlocks, mean_loss, some
 from recbole_xlrec.model.layers import CausalBlock, initialise, rows
 from recbole_xlrec.model.met_mask import MetMask
-from recbole_xlrec.model.softmax import Candidates, CatalogueSoftmax
+from recbole_xlrec.model.softmax import CatalogueSoftmax
 from recbole_xlrec.model.transitions import Transitions
 from recbole_xlrec.model.unseen import UnseenItems
 from recbole_xlrec.model.unseen_scores import UnseenScores
@@ -58,41 +58,46 @@ class XLSASRec(UnseenScores, SequentialRecommender):
         self.softmax = CatalogueSoftmax.from_config(config, dataset)
         self.transitions = Transitions.of(config, dataset)
         self.met = MetMask(dataset) if config["exclude_met"] else None
-        self.other_languages = LanguageMask.of(config, dataset)
+        self.blocks_of = LanguageBlocks.of(config, dataset)
         self.apply(initialise)
 
     def calculate_loss(self, interaction: Any) -> torch.Tensor:
         """Mean cross-entropy of the targets that count, and the losses of joint training."""
         sequences, targets = interaction[self.ITEM_SEQ], interaction[TARGETS]  # (batch, seq) each
         counted = targets > 0
-        wanted = targets[counted]  # (targets,)
-        users = interaction[self.USER_ID][:, None].expand_as(targets)[counted]  # (targets,)
-        weights = self.joint.target_weights(users, wanted)
+        wanted, windows = targets[counted], counted.nonzero()[:, 0]  # (targets,) each
+        weights = self.joint.target_weights(interaction[self.USER_ID][windows], wanted)
         batch = self.softmax.candidates(sequences, wanted)
         draws = (sequences > 0).sum() + len(sequences)  # a window has one target more than inputs
-        no_negatives = self._no_negatives(interaction, counted, users, wanted, batch)
+        blocks = self.blocks_of(interaction[self.USER_ID], windows, wanted, batch)
+        masks = [self._no_negatives(interaction, counted, wanted, block) for block in blocks]
 
         def recommend(items: torch.Tensor) -> torch.Tensor:
-            states = self._states(batch.places(sequences), items)[counted]  # (targets, width)
-            scores = self._queries(states) @ F.normalize(items, dim=-1).T  # (targets, chosen)
-            if no_negatives is not None:
-                scores.masked_fill_(no_negatives, torch.finfo(scores.dtype).min / 2)
-            return self.softmax(scores, batch.places(wanted), batch, draws, weights)
+            queries = self._queries(self._states(batch.places(sequences), items)[counted])  # (targets, width)
+            directions = F.normalize(items, dim=-1)  # (chosen, width)
+            losses = []
+            for block, no_negatives in zip(blocks, masks, strict=True):
+                scores = rows(queries, block.targets) @ rows(directions, block.columns).T  # (targets, chosen) of it
+                if no_negatives is not None:
+                    scores.masked_fill_(no_negatives, torch.finfo(scores.dtype).min / 2)
+                losses.append(self.softmax(scores, block.places, block.candidates, draws))
+            return mean_loss(blocks, losses, weights)
 
         return self.joint(recommend, self.items(batch.items), self.items, batch.items)
 
     def _no_negatives(
-        self, interaction: Any, counted: torch.Tensor, users: torch.Tensor, wanted: torch.Tensor, batch: Candidates
+        self, interaction: Any, counted: torch.Tensor, wanted: torch.Tensor, block: Block
     ) -> torch.Tensor | None:
-        """(targets, chosen) True for what is no candidate of a ranking, nor the target; None where all are."""
-        marked = None
-        if self.other_languages is not None:
-            marked = self.other_languages(users, torch.arange(len(wanted), device=wanted.device), wanted, batch)
-        if self.met is not None:
-            owners, starts = interaction[self.USER_ID], interaction[PLACE] - interaction[self.ITEM_SEQ_LEN]  # (batch,)
-            met = self.met(owners, starts, interaction[self.ITEM_SEQ], counted, wanted, batch)
-            marked = met if marked is None else marked.logical_or_(met)
-        return marked
+        """(targets, chosen) of a block: True for what is no candidate of a ranking, nor the target; None if none."""
+        count = len(block.places)
+        marked = block.no_negatives(count, torch.arange(count, device=wanted.device))
+        if self.met is None:
+            return marked
+        part = some(interaction, block.rows)  # windows of the block
+        starts = part[PLACE] - part[self.ITEM_SEQ_LEN]  # (windows,)
+        counted, wanted = some(counted, block.rows), some(wanted, block.targets)
+        met = self.met(part[self.USER_ID], starts, part[self.ITEM_SEQ], counted, wanted, block.candidates)
+        return met if marked is None else met.logical_or_(marked)
 
     def own_item_vectors(self) -> torch.Tensor:
         """(items, width), of length 1, with their factor of transitions, (items, width + rank)."""

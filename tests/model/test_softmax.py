@@ -29,7 +29,7 @@ def test_the_full_loss_is_the_cross_entropy_over_all_items_but_padding() -> None
     whole = softmax.candidates(targets)
     assert whole.items is None
     found = softmax(scores, whole.places(targets), whole, 6)
-    torch.testing.assert_close(found, F.cross_entropy(scores[:, 1:], targets - 1))
+    torch.testing.assert_close(found, F.cross_entropy(scores[:, 1:], targets - 1, reduction="none"))
 
 
 @pytest.mark.parametrize("loss", ["full", "sampled", "gbce"])
@@ -41,7 +41,7 @@ def test_items_that_training_does_not_know_are_no_negatives(loss: str) -> None:
         targets = torch.tensor([1, 2])
         batch = softmax.candidates(targets, torch.tensor([3]))  # one that a history has, say
         scores = torch.zeros(2, 11 if batch.items is None else len(batch.items), requires_grad=True)
-        softmax(scores, batch.places(targets), batch, 3).backward()
+        softmax(scores, batch.places(targets), batch, 3).sum().backward()
         assert scores.grad is not None
         assert not scores.grad[:, int(batch.places(torch.tensor(3)))].any()
         assert scores.grad.any(dim=0).sum() > 2
@@ -108,13 +108,24 @@ def test_gbce_is_bce_with_the_power_of_the_paper_and_leaves_the_target_out_of_th
     assert float(softmax(scores, place, batch, 1)) == pytest.approx(expected, rel=1e-5)
 
 
-def test_weights_weigh_the_rows() -> None:
-    scores, targets = torch.randn(2, 11), torch.tensor([1, 2])
-    softmax = _softmax("full")
-    whole = softmax.candidates(targets)
-    alone = [float(softmax(scores[[row]], targets[[row]], whole, 1)) for row in range(2)]
-    both = float(softmax(scores, targets, whole, 2, torch.tensor([3.0, 1.0])))
-    assert both == pytest.approx((3 * alone[0] + alone[1]) / 4)
+def test_some_of_the_candidates_have_the_loss_of_all_whose_others_are_masked() -> None:
+    torch.manual_seed(0)
+    for loss in ("full", "sampled", "gbce"):
+        softmax = _softmax(loss, negatives=6)
+        batch = softmax.candidates(torch.tensor([1, 4]))
+        names = torch.arange(11) if batch.items is None else batch.items
+        kept = torch.nonzero(names % 3 != 2)[:, 0]  # the padding item and the targets among them
+        part = batch.only(kept)
+        scores, targets = torch.randn(2, batch.size), torch.tensor([1, 4])
+        masked = scores.index_fill(1, torch.nonzero(names % 3 == 2)[:, 0], -1e30)
+        for row_of in (None, torch.tensor([0, 1])):
+            found, expected = (
+                softmax(values, among.places(targets), among, 2)
+                if row_of is None
+                else softmax.shared(values, row_of, among.places(targets), among, 2)
+                for values, among in ((scores[:, kept], part), (masked, batch))
+            )
+            torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.parametrize(
@@ -131,25 +142,24 @@ def test_settings_that_make_no_sense_are_refused(loss: str, negatives: int, t: f
         _softmax(loss, negatives, t=t)
 
 
-@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("loss", ["full", "sampled", "gbce"])
-def test_targets_that_share_a_row_have_the_loss_of_targets_with_equal_rows(loss: str, weighted: bool) -> None:
+def test_targets_that_share_a_row_have_the_loss_of_targets_with_equal_rows(loss: str) -> None:
     torch.manual_seed(0)
     counts = COUNTS.clone()
     counts[8] = 0  # training does not know it
     softmax = CatalogueSoftmax(loss, counts, 100, 6, 0.75)
     users, items = torch.tensor([0, 0, 0, 1, 2, 2]), torch.tensor([1, 2, 9, 2, 7, 10])
-    weights = torch.rand(6) if weighted else None
+    weights = torch.rand(6)
     for _ in range(10):
         batch = softmax.candidates(items)
         shared = 5 * torch.randn(3, 11 if batch.items is None else len(batch.items))
         shared.requires_grad_()
-        found = softmax.shared(shared, users, batch.places(items), batch, weights)
+        found = softmax.shared(shared, users, batch.places(items), batch, 6)
         own = shared.detach()[users].requires_grad_()
-        wanted = softmax(own, batch.places(items), batch, 6, weights)
+        wanted = softmax(own, batch.places(items), batch, 6)
         torch.testing.assert_close(found, wanted)
-        found.backward()
-        wanted.backward()
+        (found * weights).sum().backward()
+        (wanted * weights).sum().backward()
         assert shared.grad is not None
         assert own.grad is not None
         torch.testing.assert_close(shared.grad, torch.zeros_like(shared).index_add_(0, users, own.grad))

@@ -1,4 +1,4 @@
-"""Items of other languages are no negatives where rankings are of a user's own language."""
+"""Batches are cut by language; items of others are no negatives where rankings are of a user's own language."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from recbole_xlrec.bridge.windows import TARGETS
-from recbole_xlrec.model.language_mask import LanguageMask
+from recbole_xlrec.model.language_blocks import LanguageBlocks, mean_loss
 from recbole_xlrec.model.softmax import Candidates
 
 LANGUAGES = {"a": "en", "b": "en", "c": "en", "d": "de", "e": "de", "f": "de", "g": "fr"}
@@ -29,21 +29,59 @@ TABLES = {
 CODES = st.lists(st.integers(0, 2), min_size=1, max_size=6)
 
 
-@given(CODES, CODES, st.data())
-def test_all_of_another_language_is_marked_but_for_the_targets(
-    users: list[int], items: list[int], data: st.DataObject
+@st.composite
+def _batches(draw: st.DrawFn) -> tuple[list[int], list[int], torch.Tensor, torch.Tensor]:
+    """Languages of users and of items, the padding item first, in none; rows of the targets, and the targets."""
+    users, items = draw(CODES), [-1, *draw(CODES)]
+    one = st.tuples(st.integers(0, len(users) - 1), st.integers(1, len(items) - 1))
+    rows, wanted = torch.tensor(draw(st.lists(one, min_size=1, max_size=8))).T
+    return users, items, rows, wanted
+
+
+@given(_batches(), st.booleans())
+def test_blocks_have_each_row_and_target_once_and_the_items_of_its_language_and_the_targets(
+    batch: tuple[list[int], list[int], torch.Tensor, torch.Tensor], sampled: bool
 ) -> None:
-    codes = [-1, *items]  # the padding item, which is in no language
-    targets = data.draw(st.lists(st.tuples(st.sampled_from(range(len(users))), st.sampled_from(range(1, len(codes))))))
-    rows, wanted = torch.tensor(targets, dtype=torch.long).reshape(-1, 2).T.contiguous()
-    mask = LanguageMask(torch.tensor(users), torch.tensor(codes))
-    found = mask(torch.arange(len(users)), rows, wanted, Candidates(None, None, len(codes)))
-    for row, own in enumerate(users):
-        expected = [code != own and (row, item) not in targets for item, code in enumerate(codes)]
-        assert found[row].tolist() == expected
-    some = torch.unique(torch.cat([torch.zeros(1, dtype=torch.long), wanted]))
-    sampled = mask(torch.arange(len(users)), rows, wanted, Candidates(some, None, len(some)))
-    assert torch.equal(sampled, found[:, some])
+    users, items, rows, wanted = batch
+    chosen = torch.unique(torch.cat([torch.zeros(1, dtype=torch.long), wanted]))
+    whole = Candidates(chosen, None, len(chosen)) if sampled else Candidates(None, None, len(items))
+    blocks = LanguageBlocks(torch.tensor(users), torch.tensor(items), mixed=True)(
+        torch.arange(len(users)), rows, wanted, whole
+    )
+    assert sorted(torch.cat([block.rows for block in blocks]).tolist()) == list(range(len(users)))
+    assert sorted(torch.cat([block.targets for block in blocks]).tolist()) == list(range(len(rows)))
+    names = chosen.tolist() if sampled else range(len(items))
+    for block in blocks:
+        mine = wanted[block.targets]
+        (own,) = {users[row] for row in block.rows}
+        there = [item for item in names if item == 0 or items[item] == own or item in mine]
+        assert block.candidates.items.tolist() == there
+        assert [names[column] for column in block.columns] == there
+        assert block.candidates.items[block.places].tolist() == mine.tolist()
+        assert block.rows[block.row_of].tolist() == rows[block.targets].tolist()
+        marked = block.no_negatives(len(block.rows), block.row_of)
+        for row, found in zip(block.rows, marked, strict=True):
+            asked = wanted[rows == row].tolist()
+            assert found.tolist() == [items[item] != own and item not in asked for item in there]
+
+
+def test_rankings_over_all_languages_are_one_block() -> None:
+    whole, rows = Candidates(None, None, 5), torch.tensor([0, 1, 1])
+    (block,) = LanguageBlocks(None, None, mixed=False)(torch.tensor([3, 4]), rows, torch.tensor([1, 2, 3]), whole)
+    assert block.rows is block.targets is block.columns is block.others is None
+    assert block.row_of is rows
+    assert block.candidates is whole
+    assert block.places.tolist() == [1, 2, 3]
+
+
+def test_weights_are_those_of_the_targets_of_each_block() -> None:
+    languages, wanted = torch.tensor([1, 2, 1]), torch.tensor([1, 2, 3])
+    blocks = LanguageBlocks(languages, torch.tensor([0, 1, 2, 1]), mixed=False)(
+        torch.arange(3), torch.arange(3), wanted, Candidates(None, None, 4)
+    )
+    losses = [wanted[block.targets].float() for block in blocks]
+    assert float(mean_loss(blocks, losses, None)) == pytest.approx(2)
+    assert float(mean_loss(blocks, losses, torch.tensor([3.0, 1.0, 0.0]))) == pytest.approx((3 * 1 + 2) / 4)
 
 
 def _losses(fit: Callable[..., Any], model: str, **chosen: Any) -> tuple[Any, Any, list[torch.Tensor]]:
