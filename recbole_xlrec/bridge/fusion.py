@@ -13,7 +13,8 @@ from recbole.trainer import TraditionalTrainer
 from recbole_xlrec.bridge.fusion_fit import Fusion, check_fusion, fit_fusion, learns
 from recbole_xlrec.bridge.fusion_members import Member, find_members, wanted_members
 from recbole_xlrec.bridge.met_items import mask_met
-from recbole_xlrec.bridge.trainer import XLTrainerMixin, padded
+from recbole_xlrec.bridge.recorder import padded
+from recbole_xlrec.bridge.trainer import XLTrainerMixin
 from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.ranking.align import Aligned, align
 from recbole_xlrec.ranking.lists import Lists, blocks

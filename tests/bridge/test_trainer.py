@@ -11,7 +11,8 @@ import torch
 from recbole.trainer import Trainer
 
 from recbole_xlrec.bridge.experiment import Run, run
-from recbole_xlrec.bridge.trainer import RankingRecorder, xl_trainer
+from recbole_xlrec.bridge.recorder import RankingRecorder
+from recbole_xlrec.bridge.trainer import xl_trainer
 from recbole_xlrec.errors import ConfigError
 from recbole_xlrec.evaluation.by_language import by_language, overall
 from recbole_xlrec.ranking.ranking import Ranking, load_ranking
