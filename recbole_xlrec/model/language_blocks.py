@@ -79,6 +79,12 @@ class LanguageBlocks(nn.Module):
         mixed = bool((users[consumed.row] != items[consumed.col]).any())
         return cls(torch.from_numpy(users), torch.from_numpy(items), mixed)
 
+    def ranked(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
+        """(users,) and (items,) → (users, items) True where an item is in its user's language, or all are ranked."""
+        if self.users is None or self.items is None:
+            return torch.ones(len(users), len(items), dtype=torch.bool, device=users.device)
+        return self.users[users, None] == self.items[items]
+
     def forward(
         self, users: torch.Tensor, row_of: torch.Tensor, wanted: torch.Tensor, candidates: Candidates
     ) -> list[Block]:

@@ -8,6 +8,7 @@ Such a mean is on a scale of its own, so it is brought to the mean and the sprea
 of those that are consumed least, since who saw nobody take an item can hardly expect many; of all, where unseen items
 are new and may become as popular as others; or of something in between. Both are measured on items of training, as they
 are and as if they were unseen, for a sample of training histories: that holds for few unseen items too, and for none.
+A history is measured on what its user can be recommended: of nothing else have scores been trained.
 """
 
 from __future__ import annotations
@@ -77,27 +78,30 @@ class UnseenItems(nn.Module):
             return None
         return cls(text.vectors, items.counts, weight, config["unseen_popularity"])
 
-    def calibrate(self, queries: torch.Tensor, seen: torch.Tensor, as_unseen: torch.Tensor) -> torch.Tensor:
+    def calibrate(
+        self, queries: torch.Tensor, seen: torch.Tensor, as_unseen: torch.Tensor, ranked: torch.Tensor
+    ) -> torch.Tensor:
         """Measures how scores of unseen items become comparable.
 
         Args:
             queries: (sample, width + text + 1) of `queries`.
             seen: (measured, width) of the items `measured`, as they are.
             as_unseen: (measured, width) the same without what training gave to each alone.
+            ranked: (sample, measured) True where an item is a candidate of the query.
 
         Returns:
             (2,) what a score is multiplied by, and what is added.
         """
         none = queries.new_tensor([1.0, 0.0])
-        if not len(self.measured):
+        if not ranked[:, : self.seldom].any():
             return none
         wanted = queries[:, : seen.shape[1]] @ seen.T  # (sample, measured)
         found = queries @ self._mean(as_unseen, self.vectors[self.measured], none).T
-        least = wanted[:, : self.seldom]
-        middle, spread = (torch.lerp(of(least), of(wanted), self.popularity) for of in (torch.mean, _spread))
-        own = _spread(found)
-        scale = torch.where(own > 1e-6, spread / own.clamp(min=1e-6), 1.0)
-        return torch.stack([scale, middle - scale * found.mean()])
+        least = _level(wanted[:, : self.seldom], ranked[:, : self.seldom])
+        middle, spread = torch.lerp(least, _level(wanted, ranked), self.popularity)
+        own_middle, own_spread = _level(found, ranked)
+        scale = torch.where(own_spread > 1e-6, spread / own_spread.clamp(min=1e-6), 1.0)
+        return torch.stack([scale, middle - scale * own_middle])
 
     def beside(self, vectors: torch.Tensor, calibration: torch.Tensor) -> torch.Tensor:
         """(items, width) → (items, width + text + 1); those of training have nothing beside them."""
@@ -137,6 +141,9 @@ class UnseenItems(nn.Module):
         return torch.cat([own, texts, torch.ones_like(own[:, :1])], dim=-1)
 
 
-def _spread(scores: torch.Tensor) -> torch.Tensor:
-    """Standard deviation within a query, over all queries: (queries, items) → ()."""
-    return scores.var(dim=1, correction=0).mean().sqrt()
+def _level(scores: torch.Tensor, ranked: torch.Tensor) -> torch.Tensor:
+    """(2,) mean of the scores, (queries, items), that are `ranked`, and their standard deviation within a query."""
+    counts = ranked.sum(dim=1, keepdim=True)  # (queries, 1)
+    middles = (scores * ranked).sum(dim=1, keepdim=True) / counts.clamp(min=1)  # (queries, 1)
+    variance = ((scores - middles).square() * ranked).sum() / counts.sum()
+    return torch.stack([(scores * ranked).sum() / counts.sum(), variance.sqrt()])

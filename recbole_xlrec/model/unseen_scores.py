@@ -11,16 +11,18 @@ from recbole_xlrec.model.unseen import UnseenItems
 
 if TYPE_CHECKING:
     from recbole_xlrec.model.items import Items
+    from recbole_xlrec.model.language_blocks import LanguageBlocks
 
 
 class UnseenScores(InnerProduct):
     """Item vectors of unseen items have their text beside them, and scores like the others'.
 
-    A model sets `items`, and `unseen` by ``UnseenItems.of``; its queries are those of ``UnseenItems.queries`` where
-    `unseen` is not None.
+    A model sets `items`, `blocks_of`, and `unseen` by ``UnseenItems.of``; its queries are those of
+    ``UnseenItems.queries`` where `unseen` is not None.
     """
 
     items: Items
+    blocks_of: LanguageBlocks
     unseen: UnseenItems | None
 
     def own_item_vectors(self) -> torch.Tensor:
@@ -31,8 +33,8 @@ class UnseenScores(InnerProduct):
         """Items that nobody has met: (new, text) and language codes (new,) → (new, width), of length 1."""
         raise NotImplementedError
 
-    def sample_queries(self) -> torch.Tensor:
-        """(sample, width + text + 1) of some histories of training."""
+    def sample_queries(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """(sample,) users, and (sample, width + text + 1) queries of some histories of training."""
         raise NotImplementedError
 
     def item_vectors(self) -> torch.Tensor:
@@ -59,4 +61,6 @@ class UnseenScores(InnerProduct):
         measured = self.unseen.measured
         languages = measured if self.items.languages is None else self.items.languages[measured]
         as_unseen = self.by_text_alone(self.items.text.vectors[measured], languages)  # (measured, width)
-        return self.unseen.calibrate(self.sample_queries(), self.once(self.own_item_vectors)[measured], as_unseen)
+        users, queries = self.sample_queries()
+        ranked = self.blocks_of.ranked(users, measured)  # (sample, measured)
+        return self.unseen.calibrate(queries, self.once(self.own_item_vectors)[measured], as_unseen, ranked)

@@ -108,9 +108,9 @@ class XLAlphaRec(UnseenScores, GeneralRecommender):
             vectors = texts
         return F.normalize(self.items.of_text(vectors, languages), dim=-1)
 
-    def sample_queries(self) -> torch.Tensor:
-        """(sample, width + text + 1) of some users."""
-        return self._asked(self.sample)
+    def sample_queries(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """(sample,) some users, and their queries (sample, width + text + 1)."""
+        return self.sample, self._asked(self.sample)
 
     def query_vectors(self, interaction: Any) -> torch.Tensor:
         """(batch, width): the users, and their histories' text for unseen items."""

@@ -53,7 +53,7 @@ class XLSASRec(UnseenScores, SequentialRecommender):
         self.blocks = nn.ModuleList(CausalBlock(*sizes) for _ in range(config["n_layers"]))
         self.norm = nn.LayerNorm(width)
         self.unseen = UnseenItems.of(config, self.items)
-        self.sample = _Sample(dataset, self.ITEM_SEQ, self.ITEM_SEQ_LEN)
+        self.sample = _Sample(dataset, self.USER_ID, self.ITEM_SEQ, self.ITEM_SEQ_LEN)
         self.joint = JointTraining(config, dataset, width)
         self.softmax = CatalogueSoftmax.from_config(config, dataset)
         self.transitions = Transitions.of(config, dataset)
@@ -115,9 +115,9 @@ class XLSASRec(UnseenScores, SequentialRecommender):
         vectors = F.normalize(self.items.of_text(texts, languages) + offset, dim=-1)  # (new, width)
         return vectors if self.transitions is None else F.pad(vectors, (0, self.transitions.targets.shape[1]))
 
-    def sample_queries(self) -> torch.Tensor:
-        """Of some histories of training, as `query_vectors`."""
-        return self._asked(self.sample.sequences, self.sample.lengths)
+    def sample_queries(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """(sample,) users, and as `query_vectors` of some histories of training."""
+        return self.sample.users, self._asked(self.sample.sequences, self.sample.lengths)
 
     def query_vectors(self, interaction: Any) -> torch.Tensor:
         """(batch, width + rank + text + 1): the state after each history, and its transitions and text if there are."""
@@ -158,15 +158,18 @@ class _Sample(nn.Module):
 
     Args:
         dataset: The training part.
+        user: Its column of users.
         sequence: Its column of histories.
         length: Its column of their lengths.
     """
 
+    users: torch.Tensor
     sequences: torch.Tensor
     lengths: torch.Tensor
 
-    def __init__(self, dataset: Any, sequence: str, length: str, size: int = 256) -> None:
+    def __init__(self, dataset: Any, user: str, sequence: str, length: str, size: int = 256) -> None:
         super().__init__()
         chosen = dataset[torch.linspace(0, len(dataset) - 1, min(size, len(dataset))).long()]
+        self.register_buffer("users", chosen[user], persistent=False)  # (sample,)
         self.register_buffer("sequences", chosen[sequence], persistent=False)  # (sample, seq)
         self.register_buffer("lengths", chosen[length], persistent=False)  # (sample,)

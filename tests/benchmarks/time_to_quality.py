@@ -45,7 +45,8 @@ def main() -> None:
             best = max(epoch["valid"]["ndcg@10"] for epoch in values["history"])
             print(
                 f"{seed} {model:9} reaches {wanted:.4f} after {taken[model] or float('nan'):7.1f} s; "
-                f"best valid {best:.4f}, test {values['test']['ndcg@10']:.4f}, {len(values['history'])} epochs"
+                f"best valid {best:.4f}, test {values['test']['ndcg@10']:.4f}, {len(values['history'])} epochs, "
+                f"{sum(epoch['cpu_seconds'] for epoch in values['history']):.0f} s in all"
             )
         ratios.append((taken["SASRec"] or 0) / (taken["XLSASRec"] or float("inf")))
         print(f"{seed} {ratios[-1]:.1f} × as fast", flush=True)

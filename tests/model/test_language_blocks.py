@@ -65,6 +65,13 @@ def test_blocks_have_each_row_and_target_once_and_the_items_of_its_language_and_
             assert found.tolist() == [items[item] != own and item not in asked for item in there]
 
 
+def test_candidates_of_users_are_the_items_of_their_language_or_all() -> None:
+    users, items = torch.tensor([1, 0]), torch.tensor([2, 1, 3])
+    cut = LanguageBlocks(torch.tensor([5, 7]), torch.tensor([0, 7, 5, 5]), mixed=False)
+    assert cut.ranked(users, items).tolist() == [[False, True, False], [True, False, True]]
+    assert LanguageBlocks(None, None, mixed=False).ranked(users, items).tolist() == [[True] * 3] * 2
+
+
 def test_rankings_over_all_languages_are_one_block() -> None:
     whole, rows = Candidates(None, None, 5), torch.tensor([0, 1, 1])
     (block,) = LanguageBlocks(None, None, mixed=False)(torch.tensor([3, 4]), rows, torch.tensor([1, 2, 3]), whole)
@@ -139,3 +146,25 @@ def test_xlalpharec_ranks_targets_among_the_users_own_language(loss: str, fit: C
         states = fitted.model.query_vectors(batch)[:, : fitted.model.own_item_vectors().shape[1]]
         expected = _expected(fitted, states, users, items, shared)
     torch.testing.assert_close(losses[1].detach(), expected)
+
+
+@pytest.mark.parametrize("model", ["XLSASRec", "XLAlphaRec"])
+def test_unseen_items_are_at_the_level_of_what_their_users_can_be_recommended(
+    model: str, fit: Callable[..., Any]
+) -> None:
+    unseen = {"item": [*TABLES["item"], ("h", "de")], "text": [*TABLES["text"], ("h", "de", "h")]}
+    columns = {"inter": ["user_id", "item_id", "timestamp"], "item": ["item_id", "language"]}
+    chosen = {"candidates": "language", "load_col": columns, "repeatable": model == "XLSASRec"}
+    fitted = fit(model, {**TABLES, **unseen}, **chosen).model.eval()
+    with torch.no_grad():
+        users, queries = fitted.sample_queries()
+        measured = fitted.unseen.measured
+        texts = fitted.items.text.vectors[measured]
+        seen, as_unseen = fitted.own_item_vectors()[measured], fitted.by_text_alone(texts, measured)
+        own = fitted.blocks_of.users[users, None] == fitted.blocks_of.items[measured]  # (sample, measured)
+        expected, over_all = (
+            fitted.unseen.calibrate(queries, seen, as_unseen, ranked) for ranked in (own, torch.ones_like(own))
+        )
+        found = fitted._calibration()
+    torch.testing.assert_close(found, expected)
+    assert not torch.allclose(found, over_all, rtol=1e-3)

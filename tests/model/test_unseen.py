@@ -45,7 +45,7 @@ def test_scores_have_the_mean_and_the_spread_of_those_of_the_items_taken_for_ali
     module, vectors = _unseen(popularity), torch.randn(40, 3) * torch.arange(40)[:, None]
     queries = module.queries(5 * _directions(20, 3) + 1, 0.1, torch.randint(1, 37, (20, 4)))
     as_unseen = torch.randn(36, 3)
-    calibration = module.calibrate(queries, vectors[1:37], as_unseen)
+    calibration = module.calibrate(queries, vectors[1:37], as_unseen, torch.ones(20, 36, dtype=torch.bool))
     wanted = queries[:, :3] @ vectors[like].T  # (sample, alike)
     found = queries @ module._mean(as_unseen, module.vectors[1:37], calibration).T
     assert torch.allclose(found.mean(), wanted.mean(), atol=1e-4)
@@ -56,12 +56,27 @@ def test_scores_have_the_mean_and_the_spread_of_those_of_the_items_taken_for_ali
     assert torch.allclose(scores[:, 37:], plain[:, 37:] * calibration[0] + calibration[1], atol=1e-3)
 
 
+def test_a_history_is_measured_on_the_candidates_of_its_user() -> None:
+    torch.manual_seed(0)
+    module, vectors = _unseen(1.0), torch.randn(40, 3)
+    queries, as_unseen = module.queries(_directions(20, 3), 0.1, torch.randint(1, 37, (20, 4))), torch.randn(36, 3)
+    ranked = torch.zeros(20, 36, dtype=torch.bool)
+    ranked[:10, :18] = True  # in one language
+    ranked[10:15, 18:] = True  # in another; the last five have no candidates
+    calibration = module.calibrate(queries, vectors[1:37], as_unseen, ranked)
+    wanted = queries[:, :3] @ vectors[1:37].T  # (sample, measured)
+    found = queries @ module._mean(as_unseen, module.vectors[1:37], calibration).T
+    assert torch.allclose(found[ranked].mean(), wanted[ranked].mean(), atol=1e-4)
+    own = [torch.cat([scores[:10, :18], scores[10:15, 18:]]).var(1, correction=0).mean() for scores in (found, wanted)]
+    assert torch.allclose(own[0], own[1], rtol=1e-4)
+
+
 def test_half_as_popular_is_half_way() -> None:
     found = {}
     for popularity in (0.0, 0.5, 1.0):
         module, vectors = _unseen(popularity), torch.arange(1, 41)[:, None] * _directions(40, 3)
         queries = module.queries(_directions(9, 3), 0.1, torch.randint(1, 37, (9, 4)))
-        scale, shift = module.calibrate(queries, vectors[1:37], vectors[1:37])
+        scale, shift = module.calibrate(queries, vectors[1:37], vectors[1:37], torch.ones(9, 36, dtype=torch.bool))
         mean = (queries @ module._mean(vectors[1:37], module.vectors[1:37], NO_CALIBRATION).T).mean()
         found[popularity] = torch.stack([scale, mean * scale + shift])
     assert torch.allclose(found[0.5], (found[0.0] + found[1.0]) / 2, atol=1e-4)
@@ -71,7 +86,7 @@ def test_half_as_popular_is_half_way() -> None:
 def test_one_item_of_training_has_no_spread_so_that_the_scale_stays() -> None:
     module, one = UnseenItems(torch.eye(3, 2), torch.tensor([0, 1, 0]), 2.0, 1.0), _directions(1, 3)
     queries = module.queries(_directions(2, 3), 0.1, torch.tensor([[1], [1]]))
-    scale, shift = module.calibrate(queries, one, one)
+    scale, shift = module.calibrate(queries, one, one, torch.ones(2, 1, dtype=torch.bool))
     assert scale == 1
     assert shift.isfinite()
 
@@ -79,7 +94,7 @@ def test_one_item_of_training_has_no_spread_so_that_the_scale_stays() -> None:
 def test_where_no_item_of_training_has_a_text_nothing_is_calibrated() -> None:
     module = UnseenItems(torch.tensor([[0.0, 0], [0, 0], [1, 0]]), torch.tensor([0, 1, 0]), 2.0, 1.0)
     queries = module.queries(_directions(2, 3), 0.1, torch.tensor([[1], [1]]))
-    assert module.calibrate(queries, torch.empty(0, 3), torch.empty(0, 3)).tolist() == [1, 0]
+    assert module.calibrate(queries, torch.empty(0, 3), torch.empty(0, 3), torch.ones(2, 0).bool()).tolist() == [1, 0]
 
 
 def test_a_popularity_beyond_one_is_refused() -> None:
