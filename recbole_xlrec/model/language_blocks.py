@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from recbole_xlrec.model.layers import rows as rows_of
 from recbole_xlrec.model.softmax import Candidates
 
 
@@ -49,6 +50,20 @@ class Block(NamedTuple):
         marked = self.others.repeat(count, 1)  # (count, chosen)
         marked[row_of, self.places] = False
         return marked
+
+    def scores(self, queries: torch.Tensor, items: torch.Tensor, no_negatives: torch.Tensor | None) -> torch.Tensor:
+        """Scores that are so low where no negative stands that a softmax leaves it out.
+
+        Args:
+            queries: (rows, width) of the block.
+            items: (chosen of the batch, width).
+            no_negatives: (rows, chosen) True for those; None where all are negatives.
+
+        Returns:
+            (rows, chosen).
+        """
+        scores = queries @ rows_of(items, self.columns).T  # (rows, chosen)
+        return scores if no_negatives is None else scores.masked_fill_(no_negatives, torch.finfo(scores.dtype).min / 2)
 
 
 class LanguageBlocks(nn.Module):

@@ -172,7 +172,7 @@ class CatalogueSoftmax(nn.Module):
         """(chosen,) what is added to every score, and (chosen,) what a target gets back; None if nothing."""
         known = self.known if items is None else self.known[items]  # (chosen,)
         change = torch.where(known, 0.0, torch.finfo(dtype).min / 2)  # (chosen,)
-        if items is None or self.loss == "full":
+        if self.loss == "full":
             return change, None
         uniform = 1 - (1 - 1 / self.count) ** self.negatives  # drawn with replacement
         chances = log_chances(self.popularity[items], draws, uniform).to(dtype)  # (chosen,)

@@ -25,7 +25,7 @@ from recbole_xlrec.model.graph import LightConvolution
 from recbole_xlrec.model.histories import Histories
 from recbole_xlrec.model.items import Items
 from recbole_xlrec.model.joint import Encode, JointTraining
-from recbole_xlrec.model.language_blocks import LanguageBlocks, mean_loss
+from recbole_xlrec.model.language_blocks import LanguageBlocks, mean_loss, some
 from recbole_xlrec.model.layers import initialise, rows
 from recbole_xlrec.model.softmax import CatalogueSoftmax
 from recbole_xlrec.model.unseen import UnseenItems
@@ -83,15 +83,13 @@ class XLAlphaRec(UnseenScores, GeneralRecommender):
         user_vectors, encode = self._sides()
         queries = self._queries(user_vectors(users))  # (users, width)
         blocks = self.blocks_of(users, own_row, wanted, batch)
+        masks = [block.no_negatives(len(some(users, block.rows)), block.row_of) for block in blocks]
 
         def recommend(items: torch.Tensor) -> torch.Tensor:
             directions = F.normalize(items, dim=-1)  # (chosen, width)
             losses = []
-            for block in blocks:
-                scores = rows(queries, block.rows) @ rows(directions, block.columns).T  # (users, chosen) of it
-                no_negatives = block.no_negatives(len(scores), block.row_of)
-                if no_negatives is not None:
-                    scores.masked_fill_(no_negatives, torch.finfo(scores.dtype).min / 2)
+            for block, no_negatives in zip(blocks, masks, strict=True):
+                scores = block.scores(rows(queries, block.rows), directions, no_negatives)  # (users, chosen) of it
                 losses.append(self.softmax.shared(scores, block.row_of, block.places, block.candidates, len(wanted)))
             return mean_loss(blocks, losses, weights)
 

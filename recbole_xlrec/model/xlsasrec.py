@@ -77,9 +77,7 @@ class XLSASRec(UnseenScores, SequentialRecommender):
             directions = F.normalize(items, dim=-1)  # (chosen, width)
             losses = []
             for block, no_negatives in zip(blocks, masks, strict=True):
-                scores = rows(queries, block.targets) @ rows(directions, block.columns).T  # (targets, chosen) of it
-                if no_negatives is not None:
-                    scores.masked_fill_(no_negatives, torch.finfo(scores.dtype).min / 2)
+                scores = block.scores(rows(queries, block.targets), directions, no_negatives)  # (targets, chosen) of it
                 losses.append(self.softmax(scores, block.places, block.candidates, draws))
             return mean_loss(blocks, losses, weights)
 
